@@ -1,0 +1,12 @@
+# Finds every fingerprint/protocols/*.hpp and writes fingerprint_list.inc: adding a protocol is adding a file.
+file(GLOB fingerprint_headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/fingerprint/protocols/*.hpp)
+list(SORT fingerprint_headers)
+set(includes "")
+set(rows "")
+foreach(header IN LISTS fingerprint_headers)
+    get_filename_component(name ${header} NAME_WE)
+    string(APPEND includes "#include \"fingerprint/protocols/${name}.hpp\"\n")
+    string(APPEND rows "FLOWCLASS_FINGERPRINT(${name})\n")
+endforeach()
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/generated/fingerprint_includes.inc CONTENT "${includes}" @ONLY)
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/generated/fingerprint_list.inc CONTENT "${rows}" @ONLY)

@@ -1,0 +1,42 @@
+// Takes: complete heads. Gives: for each the best Evidence and the losers worth naming.
+// A table over (IP protocol, first octet) picks the candidates; each is tried; the best tier wins, then the most bits.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fingerprint/contract.hpp"
+
+namespace flowclass::fingerprint {
+
+inline constexpr std::uint16_t kNoMatcher = 0xffff;
+inline constexpr std::size_t kMaxAlternatives = 4;
+
+struct Alternative {
+    std::uint16_t matcher = kNoMatcher;
+    float bits = 0;
+};
+
+struct Match {
+    std::uint16_t matcher = kNoMatcher;  // index into matchers(); never leaves the process
+    Tier tier = Tier::none;
+    Evidence evidence;
+    std::array<Alternative, kMaxAlternatives> alternatives{};  // >= 16 bits, strongest first
+    std::size_t alternative_count = 0;
+};
+
+struct MatcherEntry {
+    std::string_view name;  // of its file
+    const MatcherInfo* info = nullptr;
+    const Prefilter* prefilter = nullptr;
+    Evidence (*match)(const FlowHead&) noexcept = nullptr;
+};
+
+// All matchers of this build, sorted by file name.
+std::span<const MatcherEntry> matchers() noexcept;
+
+void match(const FlowHead& head, Match& out) noexcept;
+
+}  // namespace flowclass::fingerprint
