@@ -1,7 +1,8 @@
 // Takes: a span of untrusted bytes. Gives: values read from it in wire order.
-// Guarantees: no read outside the span, whatever is asked. A read that does not fit makes the reader fail, once and for
-// good: it is then empty, every later read gives zero, and ok() is false. A parser runs straight down and asks at the end.
-// This is the only place in the code where an address inside a packet is computed.
+// Guarantees: no read outside the span, whatever is asked. A read that does not fit makes the
+// reader fail, once and for good: it is then empty, every later read gives zero, and ok() is false.
+// A parser runs straight down and asks at the end. This is the only place in the code where an
+// address inside a packet is computed.
 #pragma once
 
 #include <algorithm>
@@ -39,7 +40,8 @@ class ByteReader {
         if (three.size() != 3) {
             return 0;
         }
-        return static_cast<std::uint32_t>(three[0]) << 16U | static_cast<std::uint32_t>(three[1]) << 8U | three[2];
+        return static_cast<std::uint32_t>(three[0]) << 16U |
+               static_cast<std::uint32_t>(three[1]) << 8U | three[2];
     }
 
     // Takes the next `count` bytes; an empty span and a failed reader when there are fewer.
@@ -81,7 +83,8 @@ class ByteReader {
         return in_order<Integer, Order>(value);
     }
 
-    // The swap is spelled with compiler intrinsics because g++ 12 at -O2 does not fold the byte loop.
+    // The swap is spelled with compiler intrinsics because g++ 12 at -O2 does not fold the byte
+    // loop.
     template <typename Integer, std::endian Order>
     static Integer in_order(Integer value) noexcept {
         if constexpr (Order == std::endian::native || sizeof(Integer) == 1) {
@@ -100,8 +103,8 @@ class ByteReader {
     bool ok_ = true;
 };
 
-// Values at a fixed offset, for fingerprints that compare fields far apart; out of bounds gives a failed reader's zero,
-// so callers state the least length first (`at(p, 9, 1).ok()`).
+// Values at a fixed offset, for fingerprints that compare fields far apart; out of bounds gives a
+// failed reader's zero, so callers state the least length first (`at(p, 9, 1).ok()`).
 inline ByteReader at(Bytes bytes, std::size_t offset) noexcept {
     ByteReader reader(bytes);
     reader.skip(offset);

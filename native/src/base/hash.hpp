@@ -1,5 +1,6 @@
-// SipHash (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012) over 64-bit words, with c and d rounds as
-// template parameters. 1-3 with a random key per process places flows in the table; 2-4 with fixed keys names them.
+// SipHash (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012) over 64-bit words, with c
+// and d rounds as template parameters. 1-3 with a random key per process places flows in the table;
+// 2-4 with fixed keys names them.
 #pragma once
 
 #include <bit>
@@ -28,7 +29,8 @@ class SipHash {
         bytes_ += 8;
     }
 
-    // The last word of the standard: the message length in the top byte, no tail (whole words only).
+    // The last word of the standard: the message length in the top byte, no tail (whole words
+    // only).
     [[nodiscard]] std::uint64_t finish() noexcept {
         add(bytes_ << 56U);
         v2_ ^= 0xffU;

@@ -50,7 +50,8 @@ std::size_t write_text(const IpAddress& address, std::array<char, kMaxAddressTex
         return length;
     }
     // glibc writes the compressed lower-case form of RFC 5952, IPv4-mapped addresses included.
-    if (inet_ntop(AF_INET6, bytes.data(), out.data(), static_cast<socklen_t>(out.size())) == nullptr) {
+    if (inet_ntop(AF_INET6, bytes.data(), out.data(), static_cast<socklen_t>(out.size())) ==
+        nullptr) {
         return 0;
     }
     return std::strlen(out.data());

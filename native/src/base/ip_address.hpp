@@ -1,5 +1,6 @@
-// An IPv4 or IPv6 address as two host-order words: comparing words compares addresses in network order.
-// IPv4 lies in the low 32 bits of `low`. An IPv4 address never equals an IPv6 one: the version is part of the value.
+// An IPv4 or IPv6 address as two host-order words: comparing words compares addresses in network
+// order. IPv4 lies in the low 32 bits of `low`. An IPv4 address never equals an IPv6 one: the
+// version is part of the value.
 #pragma once
 
 #include <array>
@@ -28,7 +29,8 @@ struct IpAddress {
     [[nodiscard]] std::size_t byte_count() const noexcept { return version == 4 ? 4 : 16; }
 };
 
-// Text of RFC 5952 (IPv6) or dotted decimal (IPv4). The buffer form returns the length written and allocates nothing.
+// Text of RFC 5952 (IPv6) or dotted decimal (IPv4). The buffer form returns the length written and
+// allocates nothing.
 inline constexpr std::size_t kMaxAddressText = 46;
 std::size_t write_text(const IpAddress& address, std::array<char, kMaxAddressText>& out) noexcept;
 std::string to_string(const IpAddress& address);

@@ -14,13 +14,19 @@ struct Error {
 template <typename T>
 class Result {
   public:
-    Result(T value) : content_(std::move(value)) {}      // NOLINT(google-explicit-constructor): reads as `return value;`
-    Result(Error error) : content_(std::move(error)) {}  // NOLINT(google-explicit-constructor): reads as `return Error{};`
+    Result(T value)
+        : content_(std::move(value)) {
+    }  // NOLINT(google-explicit-constructor): reads as `return value;`
+    Result(Error error)
+        : content_(std::move(error)) {
+    }  // NOLINT(google-explicit-constructor): reads as `return Error{};`
 
     [[nodiscard]] bool ok() const noexcept { return std::holds_alternative<T>(content_); }
     [[nodiscard]] T& value() noexcept { return *std::get_if<T>(&content_); }
     [[nodiscard]] const T& value() const noexcept { return *std::get_if<T>(&content_); }
-    [[nodiscard]] const std::string& error() const noexcept { return std::get_if<Error>(&content_)->sentence; }
+    [[nodiscard]] const std::string& error() const noexcept {
+        return std::get_if<Error>(&content_)->sentence;
+    }
 
   private:
     std::variant<T, Error> content_;

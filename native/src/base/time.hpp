@@ -11,7 +11,8 @@ inline constexpr TimeNs kMicrosecond = 1'000;
 inline constexpr TimeNs kMillisecond = 1'000'000;
 inline constexpr TimeNs kSecond = 1'000'000'000;
 
-// Hostile captures carry any 64-bit time stamp; sums and differences saturate instead of overflowing.
+// Hostile captures carry any 64-bit time stamp; sums and differences saturate instead of
+// overflowing.
 constexpr TimeNs saturating_add(TimeNs left, TimeNs right) noexcept {
     TimeNs sum = 0;
     if (__builtin_add_overflow(left, right, &sum)) {

@@ -2,9 +2,9 @@
 // One file protocols/<name>.hpp holds everything about one protocol and ends with
 // `static_assert(FingerprintMatcher<Matcher>)`; the build finds it, nothing else is edited.
 //
-// bits of a check = -log2 of the chance that payload of unrelated traffic passes it: a constant octet 8, an echoed 64-bit
-// id 64, an exact length at most 6, a port at most 2 and never enough alone. The sum, and whether both directions took part,
-// give the tier (tier_of).
+// bits of a check = -log2 of the chance that payload of unrelated traffic passes it: a constant
+// octet 8, an echoed 64-bit id 64, an exact length at most 6, a port at most 2 and never enough
+// alone. The sum, and whether both directions took part, give the tier (tier_of).
 #pragma once
 
 #include <array>
@@ -57,11 +57,18 @@ class Evidence {
   public:
     static constexpr std::size_t kMaxChecks = 16;
 
-    // User-provided so that the checks stay uninitialised: a matcher that finds nothing must cost nothing.
+    // User-provided so that the checks stay uninitialised: a matcher that finds nothing must cost
+    // nothing.
     Evidence() noexcept {}  // NOLINT(modernize-use-equals-default)
 
-    // The check held on octets [offset, offset + length) of an entry's payload. Checks beyond the cap still count their bits.
-    void add(const Rule& rule, const FlowHead& head, std::size_t entry, std::size_t offset, std::size_t length, double bits) noexcept {
+    // The check held on octets [offset, offset + length) of an entry's payload. Checks beyond the
+    // cap still count their bits.
+    void add(const Rule& rule,
+             const FlowHead& head,
+             std::size_t entry,
+             std::size_t offset,
+             std::size_t length,
+             double bits) noexcept {
         const head::HeadEntry& seen = head.entries[entry < kMaxEntries ? entry : 0];
         bits_ += static_cast<float>(bits);
         directions_[index_of(seen.direction)] = true;
@@ -75,7 +82,8 @@ class Evidence {
                                  static_cast<float>(bits)};
         }
     }
-    // The same for octet `offset` of a TCP direction's stream; no evidence where no entry holds that octet.
+    // The same for octet `offset` of a TCP direction's stream; no evidence where no entry holds
+    // that octet.
     void add_stream(const Rule& rule,
                     const FlowHead& head,
                     Direction direction,
@@ -91,10 +99,13 @@ class Evidence {
     void set_initiator(Direction direction) noexcept {
         initiator_ = direction == Direction::forward ? Initiator::forward : Initiator::reverse;
     }
-    // The flow's IP protocol number is assigned to this protocol alone and its header checks hold (DESIGN: confirmed).
+    // The flow's IP protocol number is assigned to this protocol alone and its header checks hold
+    // (DESIGN: confirmed).
     void set_assigned_ip_protocol() noexcept { assigned_ip_protocol_ = true; }
 
-    [[nodiscard]] std::span<const Check> checks() const noexcept { return std::span(checks_).first(count_); }
+    [[nodiscard]] std::span<const Check> checks() const noexcept {
+        return std::span(checks_).first(count_);
+    }
     [[nodiscard]] float bits() const noexcept { return bits_; }
     [[nodiscard]] std::string_view variant() const noexcept { return variant_; }
     [[nodiscard]] Initiator initiator() const noexcept { return initiator_; }
@@ -122,7 +133,10 @@ constexpr Tier tier_of(float bits, bool both_directions, bool assigned_ip_protoc
     return bits >= 16 ? Tier::possible : Tier::none;
 }
 inline Tier tier_of(const Evidence& evidence) noexcept {
-    return evidence.empty() ? Tier::none : tier_of(evidence.bits(), evidence.both_directions(), evidence.assigned_ip_protocol());
+    return evidence.empty()
+               ? Tier::none
+               : tier_of(
+                     evidence.bits(), evidence.both_directions(), evidence.assigned_ip_protocol());
 }
 
 // 256 bits: which first octets of a payload are worth a trial.
@@ -159,15 +173,18 @@ class ByteSet {
     }
 
   private:
-    constexpr void add(std::uint8_t value) noexcept { words_[value / 64U] |= 1ULL << (value % 64U); }
+    constexpr void add(std::uint8_t value) noexcept {
+        words_[value / 64U] |= 1ULL << (value % 64U);
+    }
     std::array<std::uint64_t, 4> words_{};
 };
 
 inline constexpr std::uint8_t kTcp = 6;
 inline constexpr std::uint8_t kUdp = 17;
 
-// The cheap first test: a matcher is tried when the flow's IP protocol is listed and, in either direction, the first payload
-// has a first octet in the set and a length on the wire in [least_length, most_length].
+// The cheap first test: a matcher is tried when the flow's IP protocol is listed and, in either
+// direction, the first payload has a first octet in the set and a length on the wire in
+// [least_length, most_length].
 struct Prefilter {
     std::array<std::uint8_t, 4> ip_protos{};  // IANA numbers, 0-filled
     ByteSet first_bytes = ByteSet::all();
@@ -176,12 +193,13 @@ struct Prefilter {
 };
 
 struct MatcherInfo {
-    std::string_view protocol;  // id in the schema's dictionary, e.g. "wireguard"; several matchers may share one
+    std::string_view protocol;  // id in the schema's dictionary, e.g. "wireguard"; several matchers
+                                // may share one
     ProtocolClass protocol_class = ProtocolClass::unknown;
-    std::string_view title;                        // for people
-    std::span<const std::uint16_t> ports;          // usual ones: they may order trials, they never decide
-    std::span<const std::string_view> variants;    // every variant the matcher can say
-    std::span<const Rule* const> rules;            // every rule it can say
+    std::string_view title;                // for people
+    std::span<const std::uint16_t> ports;  // usual ones: they may order trials, they never decide
+    std::span<const std::string_view> variants;  // every variant the matcher can say
+    std::span<const Rule* const> rules;          // every rule it can say
     std::string_view sources;
 };
 

@@ -1,5 +1,6 @@
 // Takes: complete heads. Gives: for each the best Evidence and the losers worth naming.
-// A table over (IP protocol, first octet) picks the candidates; each is tried; the best tier wins, then the most bits.
+// A table over (IP protocol, first octet) picks the candidates; each is tried; the best tier wins,
+// then the most bits.
 #pragma once
 
 #include <array>

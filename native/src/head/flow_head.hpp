@@ -1,7 +1,8 @@
 // FlowHead: what a fingerprint sees of a flow, and all that it sees.
-// Takes: the first payloads of a flow. Gives: per payload-bearing packet its direction, time, length on the wire and a prefix
-// of its bytes; for TCP also the in-order beginning of each direction's stream. Guarantees: plain data, no pointer into a
-// packet; a matcher that is a pure function of it can be run again over saved heads.
+// Takes: the first payloads of a flow. Gives: per payload-bearing packet its direction, time,
+// length on the wire and a prefix of its bytes; for TCP also the in-order beginning of each
+// direction's stream. Guarantees: plain data, no pointer into a packet; a matcher that is a pure
+// function of it can be run again over saved heads.
 #pragma once
 
 #include <array>
@@ -16,19 +17,24 @@ namespace flowclass::head {
 inline constexpr std::size_t kMaxEntries = 12;
 inline constexpr std::size_t kMaxEntriesPerDirection = 8;
 
-// forward = the direction of the flow's first packet as captured. Who the initiator is, is decided when the flow ends.
+// forward = the direction of the flow's first packet as captured. Who the initiator is, is decided
+// when the flow ends.
 enum class Direction : std::uint8_t { forward = 0, reverse = 1 };
 constexpr Direction opposite(Direction direction) noexcept {
     return direction == Direction::forward ? Direction::reverse : Direction::forward;
 }
-constexpr std::size_t index_of(Direction direction) noexcept { return static_cast<std::size_t>(direction); }
+constexpr std::size_t index_of(Direction direction) noexcept {
+    return static_cast<std::size_t>(direction);
+}
 
 struct HeadEntry {
     base::TimeNs time = 0;
-    std::uint32_t length = 0;         // UDP: datagram payload on the wire; TCP: new stream octets; else IP payload, octets
-    std::uint32_t packet = 0;         // which payload-bearing packet of the flow, from 1
-    std::uint16_t start = 0;          // where in its direction's kept bytes this entry's begin (TCP: stream offset)
-    std::uint16_t kept = 0;           // how many are kept
+    std::uint32_t length =
+        0;  // UDP: datagram payload on the wire; TCP: new stream octets; else IP payload, octets
+    std::uint32_t packet = 0;  // which payload-bearing packet of the flow, from 1
+    std::uint16_t start =
+        0;  // where in its direction's kept bytes this entry's begin (TCP: stream offset)
+    std::uint16_t kept = 0;            // how many are kept
     std::uint16_t payload_offset = 0;  // TCP: octets at the packet's front that were a repetition
     Direction direction = Direction::forward;
 };
@@ -44,16 +50,18 @@ struct Payload {
 
 struct FlowHead {
     std::array<HeadEntry, kMaxEntries> entries;
-    std::array<base::Bytes, 2> kept;  // by direction: UDP: prefixes one after another; TCP: the stream up to the first gap
-    base::TimeNs time_first = 0;      // of the first payload
-    std::uint16_t src_port = 0;       // of the forward direction; ICMP: type
-    std::uint16_t dst_port = 0;       // ICMP: code
+    std::array<base::Bytes, 2>
+        kept;  // by direction: UDP: prefixes one after another; TCP: the stream up to the first gap
+    base::TimeNs time_first = 0;  // of the first payload
+    std::uint16_t src_port = 0;   // of the forward direction; ICMP: type
+    std::uint16_t dst_port = 0;   // ICMP: code
     std::uint8_t ip_proto = 0;
     std::uint8_t entry_count = 0;
-    std::array<std::uint8_t, 2> direction_count{};   // entries by direction
-    std::array<bool, 2> from_stream_start{};         // TCP: the SYN was seen, so the kept stream begins at its first octet
-    std::array<bool, 2> gap{};                       // TCP: octets are missing behind the kept ones
-    bool truncated = false;                          // a snap length cut what would have been kept
+    std::array<std::uint8_t, 2> direction_count{};  // entries by direction
+    std::array<bool, 2>
+        from_stream_start{};  // TCP: the SYN was seen, so the kept stream begins at its first octet
+    std::array<bool, 2> gap{};  // TCP: octets are missing behind the kept ones
+    bool truncated = false;     // a snap length cut what would have been kept
 
     [[nodiscard]] Payload payload(std::size_t entry) const noexcept {
         const HeadEntry& found = entries[entry];
@@ -66,9 +74,15 @@ struct FlowHead {
         return {prefix, found.length, found.time, found.direction, entry};
     }
     // The in-order stream of a TCP direction, up to what is kept.
-    [[nodiscard]] base::Bytes stream(Direction direction) const noexcept { return kept[index_of(direction)]; }
-    [[nodiscard]] bool both_directions() const noexcept { return direction_count[0] > 0 && direction_count[1] > 0; }
-    [[nodiscard]] bool has_port(std::uint16_t port) const noexcept { return src_port == port || dst_port == port; }
+    [[nodiscard]] base::Bytes stream(Direction direction) const noexcept {
+        return kept[index_of(direction)];
+    }
+    [[nodiscard]] bool both_directions() const noexcept {
+        return direction_count[0] > 0 && direction_count[1] > 0;
+    }
+    [[nodiscard]] bool has_port(std::uint16_t port) const noexcept {
+        return src_port == port || dst_port == port;
+    }
     // Index of the first entry of a direction at or after `from`; kMaxEntries when there is none.
     [[nodiscard]] std::size_t next(Direction direction, std::size_t from = 0) const noexcept {
         for (std::size_t entry = from; entry < entry_count; ++entry) {
@@ -82,7 +96,8 @@ struct FlowHead {
     [[nodiscard]] std::size_t entry_at(Direction direction, std::size_t offset) const noexcept {
         for (std::size_t entry = 0; entry < entry_count; ++entry) {
             const HeadEntry& found = entries[entry];
-            if (found.direction == direction && offset >= found.start && offset < found.start + std::size_t{found.length}) {
+            if (found.direction == direction && offset >= found.start &&
+                offset < found.start + std::size_t{found.length}) {
                 return entry;
             }
         }

@@ -9,10 +9,32 @@ namespace flowclass::packet {
 namespace {
 
 constexpr std::array<const char*, static_cast<std::size_t>(EncapType::count_)> kEncapNames{
-    "vlan", "mpls", "pppoe", "gre", "pptp-gre", "erspan", "ip-in-ip", "6in4", "etherip", "teredo", "vxlan", "geneve", "gtp-u", "l2tp"};
+    "vlan",
+    "mpls",
+    "pppoe",
+    "gre",
+    "pptp-gre",
+    "erspan",
+    "ip-in-ip",
+    "6in4",
+    "etherip",
+    "teredo",
+    "vxlan",
+    "geneve",
+    "gtp-u",
+    "l2tp"};
 
 constexpr std::array<const char*, static_cast<std::size_t>(SkipKind::count_)> kSkipNames{
-    "none", "truncated", "malformed", "link_type", "ethertype", "llc", "ppp_protocol", "ieee802_11_frame", "address_family", "other_shard"};
+    "none",
+    "truncated",
+    "malformed",
+    "link_type",
+    "ethertype",
+    "llc",
+    "ppp_protocol",
+    "ieee802_11_frame",
+    "address_family",
+    "other_shard"};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// One captured frame as the capture room hands it on: a view, valid until the next burst is asked for.
+// One captured frame as the capture room hands it on: a view, valid until the next burst is asked
+// for.
 #pragma once
 
 #include <cstdint>

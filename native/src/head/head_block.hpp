@@ -1,0 +1,82 @@
+// A head while it is being filled. Takes: a flow's payload-bearing layers in order of arrival.
+// Gives: a FlowHead. Guarantees: fixed size; no allocation; datagrams and the in-order stream of
+// TCP are kept within their caps, whatever comes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/virtual_array.hpp"
+#include "head/flow_head.hpp"
+#include "head/head_policy.hpp"
+#include "head/tcp_prefix.hpp"
+#include "packet/decoded_packet.hpp"
+
+namespace flowclass::head {
+
+struct LargeBuffer {
+    std::array<std::uint8_t, kLargeBytes> bytes;
+};
+using LargePool = base::Pool<LargeBuffer>;
+
+struct HeadBlock {
+    FlowHead head;
+    std::array<std::array<std::uint8_t, kSmallBytes>, 2> small;
+    std::array<std::uint32_t, 2> large{};   // index in the large pool, or kNone
+    std::array<std::uint16_t, 2> used{};    // datagrams: octets kept so far
+    std::array<std::uint16_t, 2> target{};  // TCP: stream octets worth waiting for
+    std::array<bool, 2> judged{};           // TCP: whether target has been decided
+    std::array<TcpPrefix, 2> tcp;
+    std::uint32_t payload_packets = 0;
+};
+
+// The flow's sequence-number origin in each direction, where its SYN was seen.
+struct StreamStart {
+    std::array<std::uint32_t, 2> next_seq{};
+    std::array<bool, 2> known{};
+};
+
+class HeadPool {
+  public:
+    static constexpr std::uint32_t kNone = base::Pool<HeadBlock>::kNone;
+
+    HeadPool() noexcept = default;
+    explicit HeadPool(std::size_t capacity) noexcept : blocks_(capacity), large_(capacity) {}
+
+    // A fresh head for a flow whose first payload this is; kNone when the pool is empty (the caller
+    // counts it).
+    std::uint32_t open(const packet::FlowLayer& layer,
+                       base::TimeNs time,
+                       const StreamStart& start) noexcept;
+    // Adds one payload-bearing layer; true when the head is complete.
+    bool add(std::uint32_t index,
+             const packet::FlowLayer& layer,
+             Direction direction,
+             base::TimeNs time,
+             std::uint32_t payload_packet) noexcept;
+    // Seals and shows the head: the spans in it live until close().
+    const FlowHead& seal(std::uint32_t index) noexcept;
+    void close(std::uint32_t index) noexcept;
+
+    [[nodiscard]] base::TimeNs time_first(std::uint32_t index) const noexcept {
+        return blocks_[index].head.time_first;
+    }
+    [[nodiscard]] std::size_t used() const noexcept { return blocks_.used(); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return blocks_.bytes() + large_.bytes(); }
+
+  private:
+    void add_datagram(HeadBlock& block, const packet::FlowLayer& layer, HeadEntry entry) noexcept;
+    void add_segment(HeadBlock& block, const packet::FlowLayer& layer, HeadEntry entry) noexcept;
+    std::span<std::uint8_t> room(HeadBlock& block,
+                                 std::size_t direction,
+                                 std::size_t wanted) noexcept;
+    static bool push(HeadBlock& block, const HeadEntry& entry) noexcept;
+    static bool complete(const HeadBlock& block) noexcept;
+
+    base::Pool<HeadBlock> blocks_;
+    LargePool large_;
+};
+
+}  // namespace flowclass::head

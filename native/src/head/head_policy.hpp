@@ -1,0 +1,94 @@
+// What is kept of a flow's first payloads: the one place that decides it.
+// Takes: the first octets of a payload. Gives: how many octets of it are worth keeping. A
+// fingerprint that needs more than the default prefix says so here, with the reason; ports do not
+// count.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/byte_reader.hpp"
+#include "base/time.hpp"
+
+namespace flowclass::head {
+
+inline constexpr std::size_t kPrefix = 64;  // octets kept of a payload by default
+inline constexpr std::size_t kSmallBytes =
+    512;  // kept per direction by default: 8 payloads of kPrefix
+inline constexpr std::size_t kLargeBytes =
+    2048;  // kept per direction where a handshake is worth it
+inline constexpr std::uint32_t kMaxPayloadPackets =
+    64;  // a head closes after this many payloads, whatever it still wants
+inline constexpr base::TimeNs kHeadTime =
+    2 * base::kSecond;  // and this long after the first payload, in packet time
+
+// A fixed-header reader for the few octets the rules below look at.
+struct FirstOctets {
+    std::uint8_t b0 = 0, b1 = 0, b2 = 0, b3 = 0;
+    std::uint16_t at4 = 0, at6 = 0;
+};
+inline FirstOctets first_octets(base::Bytes payload) noexcept {
+    base::ByteReader reader(payload);
+    FirstOctets found;
+    found.b0 = reader.u8();
+    found.b1 = reader.u8();
+    found.b2 = reader.u8();
+    found.b3 = reader.u8();
+    found.at4 = reader.be16();
+    found.at6 = reader.be16();
+    return found;
+}
+
+// UDP and other datagrams: octets to keep of this one.
+inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) noexcept {
+    const FirstOctets first = first_octets(payload);
+    const std::uint8_t opcode = first.b0 >> 3U;
+    // WireGuard handshake messages are told by their last octets (mac2), FINGERPRINTS §1.
+    if (first.b0 >= 1 && first.b0 <= 3 && (first.b1 | first.b2 | first.b3) == 0 && length <= 256) {
+        return length;
+    }
+    // OpenVPN handshakes under SHA-512 tls-auth carry their acknowledgements behind octet 81;
+    // tls-crypt-v2 ends in a length, §2.
+    if ((opcode == 7 || opcode == 8 || opcode == 4 || opcode == 5) && length <= 160) {
+        return length;
+    }
+    if ((opcode == 10 || opcode == 11) && length < 1200) {
+        return length;
+    }
+    // IKE: the payload chain runs to the end of the message (header: version at 17, after an
+    // optional marker of four zeros), §3.
+    const std::size_t marker = (first.b0 | first.b1 | first.b2 | first.b3) == 0 ? 4 : 0;
+    const std::uint8_t version = base::at(payload, marker + 17).u8();
+    if ((version == 0x10 || version == 0x20) &&
+        base::at(payload, marker + 24).be32() + marker == length) {
+        return std::min<std::size_t>(length, 1400);
+    }
+    // DHCP's magic cookie stands at octet 236 (RFC 2131 §3).
+    if ((first.b0 == 1 || first.b0 == 2) && first.b1 == 1 && first.b2 == 6 && length >= 240) {
+        return 260;
+    }
+    // A DNS question (RFC 1035 §4.1): one question, few answers; names run to 255 octets.
+    if (first.at4 == 1 && first.at6 < 64) {
+        return std::min<std::size_t>(length, 300);
+    }
+    return kPrefix;
+}
+
+// TCP: octets of the in-order stream worth waiting for, judged from its first octets (at least 3).
+inline std::size_t stream_target(base::Bytes stream) noexcept {
+    base::ByteReader reader(stream);
+    const std::uint16_t frame = reader.be16();
+    const std::uint8_t opcode = reader.u8() >> 3U;
+    if (!reader.ok()) {
+        return 0;
+    }
+    // OpenVPN over TCP: a 16-bit length, then an opcode; its frames are counted by walking the
+    // chain, §2.
+    if (frame >= 14 && frame <= 1627 && opcode >= 3 && opcode <= 11) {
+        return kLargeBytes;
+    }
+    return 0;
+}
+
+}  // namespace flowclass::head

@@ -1,0 +1,152 @@
+// Fingerprints seen from Python: the list of matchers, and the match of a head built from given
+// payloads (vectors).
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "fingerprint/match.hpp"
+#include "head/head_block.hpp"
+
+namespace nb = nanobind;
+using namespace flowclass;
+
+namespace {
+
+// direction, time in ns, length on the wire, captured octets, TCP sequence offset
+using Given = std::tuple<int, std::int64_t, std::uint32_t, nb::bytes, std::uint32_t>;
+
+nb::dict describe(const fingerprint::Match& found) {
+    nb::dict out;
+    out["tier"] = fingerprint::to_string(found.tier);
+    nb::list checks;
+    nb::list alternatives;
+    if (found.matcher != fingerprint::kNoMatcher) {
+        const auto& info = *fingerprint::matchers()[found.matcher].info;
+        out["protocol"] = std::string(info.protocol);
+        out["variant"] = found.evidence.variant().empty()
+                             ? nb::object(nb::none())
+                             : nb::object(nb::str(std::string(found.evidence.variant()).c_str()));
+        out["bits"] = found.evidence.bits();
+        out["initiator"] = static_cast<int>(found.evidence.initiator());
+        for (const fingerprint::Check& check : found.evidence.checks()) {
+            nb::dict row;
+            row["rule"] = std::string(check.rule->id);
+            row["packet"] = check.packet;
+            row["time"] = check.time;
+            row["offset"] = check.offset;
+            row["length"] = check.length;
+            row["direction"] = static_cast<int>(check.direction);
+            row["bits"] = check.bits;
+            checks.append(row);
+        }
+    }
+    for (std::size_t index = 0; index < found.alternative_count; ++index) {
+        nb::dict row;
+        row["protocol"] =
+            std::string(fingerprint::matchers()[found.alternatives[index].matcher].info->protocol);
+        row["bits"] = found.alternatives[index].bits;
+        alternatives.append(row);
+    }
+    out["checks"] = checks;
+    out["alternatives"] = alternatives;
+    return out;
+}
+
+nb::dict match_payloads(std::uint8_t ip_proto,
+                        std::uint16_t src_port,
+                        std::uint16_t dst_port,
+                        bool from_start,
+                        const std::vector<Given>& payloads) {
+    head::HeadPool pool(1);
+    std::uint32_t index = head::HeadPool::kNone;
+    std::uint32_t number = 0;
+    head::StreamStart start;
+    start.known = {from_start, from_start};
+    for (const Given& given : payloads) {
+        const auto& [direction, time, length, captured, seq] = given;
+        packet::FlowLayer layer;
+        layer.ip_proto = ip_proto;
+        layer.has_ports = true;
+        layer.src_port = src_port;
+        layer.dst_port = dst_port;
+        layer.tcp_seq = seq;
+        layer.payload_length = length;
+        layer.datagram_length = length;
+        layer.payload =
+            base::Bytes(static_cast<const std::uint8_t*>(captured.data()), captured.size());
+        if (index == head::HeadPool::kNone) {
+            index = pool.open(layer, time, start);
+        }
+        if (pool.add(index,
+                     layer,
+                     direction == 0 ? head::Direction::forward : head::Direction::reverse,
+                     time,
+                     ++number)) {
+            break;
+        }
+    }
+    fingerprint::Match found;
+    if (index != head::HeadPool::kNone) {
+        fingerprint::match(pool.seal(index), found);
+    }
+    return describe(found);
+}
+
+nb::list list_matchers() {
+    nb::list out;
+    for (const fingerprint::MatcherEntry& entry : fingerprint::matchers()) {
+        nb::dict row;
+        row["name"] = std::string(entry.name);
+        row["protocol"] = std::string(entry.info->protocol);
+        row["protocol_class"] = fingerprint::to_string(entry.info->protocol_class);
+        row["title"] = std::string(entry.info->title);
+        row["sources"] = std::string(entry.info->sources);
+        nb::list ports;
+        for (const std::uint16_t port : entry.info->ports) {
+            ports.append(port);
+        }
+        row["ports"] = ports;
+        nb::list variants;
+        for (const std::string_view variant : entry.info->variants) {
+            variants.append(std::string(variant));
+        }
+        row["variants"] = variants;
+        nb::list rules;
+        for (const fingerprint::Rule* rule : entry.info->rules) {
+            rules.append(nb::make_tuple(std::string(rule->id), std::string(rule->meaning)));
+        }
+        row["rules"] = rules;
+        nb::list ip_protos;
+        for (const std::uint8_t ip_proto : entry.prefilter->ip_protos) {
+            if (ip_proto != 0) {
+                ip_protos.append(ip_proto);
+            }
+        }
+        row["ip_protos"] = ip_protos;
+        out.append(row);
+    }
+    return out;
+}
+
+}  // namespace
+
+void bind_fingerprint(nb::module_& module) {
+    module.def("matchers",
+               &list_matchers,
+               "Every matcher of this build: protocol, class, ports, variants, rules.");
+    module.def("match_payloads",
+               &match_payloads,
+               nb::arg("ip_proto"),
+               nb::arg("src_port"),
+               nb::arg("dst_port"),
+               nb::arg("from_start"),
+               nb::arg("payloads"),
+               "Match one head built from (direction, time_ns, wire length, octets, tcp sequence "
+               "offset) tuples.");
+}

@@ -1,0 +1,169 @@
+"""Runs every fingerprint vector: bytes with a stated source, and the verdict they must give. No code per protocol."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowclass import _core
+
+FOLDER = Path(__file__).parent / "fingerprint"
+TIERS = ["none", "possible", "probable", "confirmed"]
+KNOWN_CASE_KEYS = {"name", "source", "ip_proto", "src_port", "dst_port", "time", "from_start", "packets", "expect"}
+KNOWN_EXPECT_KEYS = {"protocol", "variant", "tier", "bits", "rules", "initiator"}
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One payload: direction 0 as the first, wire length, captured octets."""
+
+    direction: int
+    gap_ns: int
+    length: int
+    octets: bytes
+
+
+@dataclass(frozen=True)
+class Case:
+    """One vector."""
+
+    file: str
+    name: str
+    ip_proto: int
+    src_port: int
+    dst_port: int
+    time_ns: int
+    from_start: bool
+    packets: tuple[Packet, ...]
+    expect: dict[str, Any] = field(default_factory=dict)
+
+    def match(self, packets: tuple[Packet, ...] | None = None) -> dict[str, Any]:
+        rows = []
+        now = self.time_ns
+        sequence = [0, 0]
+        for packet in self.packets if packets is None else packets:
+            now += packet.gap_ns
+            rows.append((packet.direction, now, packet.length, packet.octets, sequence[packet.direction]))
+            sequence[packet.direction] += packet.length
+        return _core.match_payloads(self.ip_proto, self.src_port, self.dst_port, self.from_start, rows)
+
+
+def read_packet(row: dict[str, Any]) -> Packet:
+    octets = bytes.fromhex("".join(row.get("hex", "").split())) + row.get("text", "").encode()
+    octets += bytes(row.get("zeros", 0))
+    return Packet({">": 0, "<": 1}[row["dir"]], row.get("gap_ns", 1_000_000), row.get("length", len(octets)), octets)
+
+
+def read_cases() -> list[Case]:
+    cases = []
+    for path in sorted(FOLDER.glob("*.toml")):
+        for row in tomllib.loads(path.read_text())["case"]:
+            unknown = row.keys() - KNOWN_CASE_KEYS | row["expect"].keys() - KNOWN_EXPECT_KEYS
+            assert not unknown, f"{path.name}: {row['name']}: unknown keys {unknown}"
+            assert row["source"], f"{path.name}: {row['name']}: a vector states its source"
+            time = row.get("time", datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+            cases.append(
+                Case(
+                    file=path.stem,
+                    name=row["name"],
+                    ip_proto=row.get("ip_proto", 17),
+                    src_port=row.get("src_port", 50000),
+                    dst_port=row.get("dst_port", 50001),
+                    time_ns=int(time.timestamp()) * 1_000_000_000,
+                    from_start=row.get("from_start", True),
+                    packets=tuple(read_packet(packet) for packet in row["packets"]),
+                    expect=row["expect"],
+                )
+            )
+    return cases
+
+
+CASES = read_cases()
+IDS = [f"{case.file}:{case.name}" for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_verdict(case: Case) -> None:
+    found = case.match()
+    expect = case.expect
+    shown = f"{case.file}: {case.name}: {found}"
+    assert found.get("protocol", "unknown") == expect["protocol"], shown
+    if "tier" in expect:
+        assert found["tier"] == expect["tier"], shown
+    if "variant" in expect:
+        assert (found.get("variant") or "") == expect["variant"], shown
+    if "bits" in expect:
+        assert found["bits"] == pytest.approx(expect["bits"], abs=0.5), shown
+    if "rules" in expect:
+        assert [check["rule"] for check in found["checks"]] == expect["rules"], shown
+    if "initiator" in expect:
+        assert found["initiator"] == {"forward": 1, "reverse": 2, "": 0}[expect["initiator"]], shown
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_checks_lie_in_their_packets(case: Case) -> None:
+    for check in case.match()["checks"]:
+        packet = case.packets[check["packet"] - 1]
+        assert check["direction"] == packet.direction
+        assert check["offset"] + check["length"] <= packet.length, check
+        assert check["bits"] > 0
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_cut_anywhere_never_adds_evidence_for_another_vpn(case: Case) -> None:
+    """Every captured length of every packet, the wire length as it was and cut with it."""
+    whole = case.match()
+    for index, packet in enumerate(case.packets):
+        for kept in range(min(len(packet.octets), 400)):
+            for length in (packet.length, kept):
+                cut = Packet(packet.direction, packet.gap_ns, length, packet.octets[:kept])
+                found = case.match((*case.packets[:index], cut, *case.packets[index + 1 :]))
+                if found["tier"] in ("probable", "confirmed") and found["protocol"] != whole.get("protocol"):
+                    assert class_of(found["protocol"]) != "vpn", (index, kept, length, found)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_swapping_the_directions_gives_the_same_protocol(case: Case) -> None:
+    """A capture may begin anywhere: the roles come from the octets, not from who was seen first (UDP)."""
+    if case.ip_proto == 6 or case.expect["protocol"] == "unknown":
+        pytest.skip("TCP roles are the handshake's; unknown stays unknown")
+    swapped = tuple(Packet(1 - p.direction, p.gap_ns, p.length, p.octets) for p in case.packets)
+    assert case.match(swapped)["protocol"] == case.expect["protocol"]
+
+
+def class_of(protocol: str) -> str:
+    return {row["protocol"]: row["protocol_class"] for row in _core.matchers()}[protocol]
+
+
+def test_every_matcher_has_vectors_and_every_rule_is_declared() -> None:
+    matchers = {row["name"]: row for row in _core.matchers()}
+    files = {path.stem for path in FOLDER.glob("*.toml")}
+    assert set(matchers) == files, "a header and its vector file come in pairs"
+    declared = {rule for row in matchers.values() for rule, _ in row["rules"]}
+    variants = {(row["protocol"], variant) for row in matchers.values() for variant in row["variants"]}
+    for case in CASES:
+        found = case.match()
+        assert {check["rule"] for check in found["checks"]} <= declared
+        if found.get("variant"):
+            assert (found["protocol"], found["variant"]) in variants
+
+
+@pytest.mark.parametrize("name", sorted({case.file for case in CASES}))
+def test_a_vector_file_is_complete(name: str) -> None:
+    """A match, a near miss of something else, and an empty payload at least; VPNs also mid-flow and one way."""
+    cases = [case for case in CASES if case.file == name]
+    info = {row["name"]: row for row in _core.matchers()}[name]
+    hits = [case for case in cases if case.expect["protocol"] == info["protocol"]]
+    assert hits, "no match"
+    assert [case for case in cases if case.expect["protocol"] != info["protocol"] and any(p.octets for p in case.packets)], "no near miss"
+    assert [case for case in cases if all(not p.octets for p in case.packets)], "no empty case"
+    said = {case.expect.get("variant") for case in hits}
+    assert set(info["variants"]) <= said, f"variants without a vector: {set(info['variants']) - said}"
+    fired = {check["rule"] for case in cases for check in case.match()["checks"]}
+    silent = {rule for rule, _ in info["rules"]} - fired
+    assert not silent, f"rules that no vector fires: {silent}"
