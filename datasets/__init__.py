@@ -1,0 +1,1 @@
+"""The project's own captures and the testbed that recorded them."""

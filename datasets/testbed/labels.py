@@ -1,0 +1,136 @@
+"""Labels by construction: what was started where says what each flow is; the capture only says which flows there are.
+
+A program's driver states what it served (address, port, protocol, family). Every IP flow of the capture must
+be one of those; a flow nobody stated, or a statement without a flow, fails the recording.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .errors import TestbedError
+from .packets import Packet, read_packets
+
+__all__ = ["ICMP", "ICMPV6", "TCP", "UDP", "Label", "Served", "label_flows", "replace_lines", "sha256"]
+
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What was reachable at one end: all flows to this address, port and protocol are of this family.
+
+    Parameters
+    ----------
+    address, port, ip_proto
+        The server's end of the flows; port 0 for protocols without ports.
+    family, variant
+        In the words of the product's protocol table; variant is None where there is only one.
+    flows : int
+        How many flows there must be at least.
+    """
+
+    address: str
+    port: int
+    ip_proto: int
+    family: str
+    variant: str | None = None
+    flows: int = 1
+
+    def holds(self, packet: Packet) -> bool:
+        """Whether the packet belongs to it."""
+        if packet.ip_proto != self.ip_proto or (self.ip_proto in (ICMP, ICMPV6) and not packet.is_echo):
+            return False
+        ends = ((packet.src_ip, packet.src_port), (packet.dst_ip, packet.dst_port))
+        return (self.address, self.port) in ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One line of ``labels.jsonl``; `frame` is the flow's first frame, counted from 1, and src its sender."""
+
+    capture: str
+    sha256: str
+    frame: int
+    src_ip: str
+    src_port: int
+    dst_ip: str
+    dst_port: int
+    ip_proto: int
+    family: str
+    variant: str | None
+    certainty: str = "certain"
+    source: str = "testbed"
+
+
+def label_flows(capture: Path, served: Sequence[Served]) -> list[Label]:
+    """Give a label for every flow of the capture, in order of their first frames.
+
+    Raises
+    ------
+    TestbedError
+        If a flow belongs to nothing that was served, or something served has too few flows.
+    """
+    digest = sha256(capture)
+    seen: set[tuple[int, tuple[tuple[str, int], ...]]] = set()
+    labels: list[Label] = []
+    found = [0] * len(served)
+    for packet in read_packets(capture):
+        ends = sorted(((packet.src_ip, packet.src_port), (packet.dst_ip, packet.dst_port)))
+        key = (packet.ip_proto, tuple(ends))
+        if key in seen or (packet.ip_proto == ICMPV6 and not packet.is_echo):
+            continue  # the rest of ICMPv6 is the link's own business: neighbour discovery, listener reports
+        index = next((i for i, candidate in enumerate(served) if candidate.holds(packet)), None)
+        if index is None:
+            raise TestbedError(f"{capture.name}: nobody stated the flow that begins in frame {packet.frame}: {packet}")
+        seen.add(key)
+        found[index] += 1
+        labels.append(
+            Label(
+                capture=capture.name,
+                sha256=digest,
+                frame=packet.frame,
+                src_ip=packet.src_ip,
+                src_port=packet.src_port,
+                dst_ip=packet.dst_ip,
+                dst_port=packet.dst_port,
+                ip_proto=packet.ip_proto,
+                family=served[index].family,
+                variant=served[index].variant,
+            )
+        )
+    for count, wanted in zip(found, served, strict=True):
+        if count < wanted.flows:
+            raise TestbedError(f"{capture.name}: {count} flows instead of {wanted.flows} for {wanted}")
+    return labels
+
+
+def replace_lines(path: Path, capture: str, lines: Iterable[object]) -> None:
+    """Replace the lines of one capture in a JSON lines file, which stays sorted by capture.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it need not exist yet.
+    capture : str
+        The capture whose lines are replaced.
+    lines : iterable of dataclass instances or mappings
+        The new lines, in order.
+    """
+    old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [(json.loads(line)["capture"], line) for line in old]
+    kept = [pair for pair in kept if pair[0] != capture]
+    for line in lines:
+        table = line if isinstance(line, dict) else asdict(line)  # type: ignore[call-overload]
+        kept.append((capture, json.dumps(table)))
+    kept.sort(key=lambda pair: pair[0])
+    path.write_text("".join(line + "\n" for _, line in kept), encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

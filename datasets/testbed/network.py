@@ -1,0 +1,137 @@
+"""Makes three namespaces in a row, client - router - server, and takes them away again.
+
+Nothing exists outside the namespaces: the veth pairs are born inside them, so no name can collide with
+the machine's own and no packet can leave. Namespace names hold the owner's process id; what a killed
+run left behind is found by that id and removed by the next run.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import TestbedError
+from .host import Host
+from .scenario import Addresses
+
+__all__ = ["TAP", "network", "sweep"]
+
+_PREFIX = "flowclass-tb"
+_NAME = re.compile(rf"{_PREFIX}-(\d+)-(?:client|router|server)")
+# The router's interface towards the client: this is where the recorder listens.
+TAP = "tap0"
+_OFFLOADS = ("tx", "rx", "sg", "tso", "gso", "gro")
+
+
+@contextmanager
+def network(addresses: Addresses, folder: Path) -> Iterator[tuple[Host, Host, Host]]:
+    """Give (client, router, server), connected; everything is removed at the end, however it comes.
+
+    Parameters
+    ----------
+    addresses : Addresses
+        The addresses of the two ends.
+    folder : Path
+        Where each host gets a folder of its own.
+    """
+    sweep()
+    hosts: list[Host] = []
+    try:
+        for role, own in (("client", addresses.client), ("router", ()), ("server", addresses.server)):
+            (folder / role).mkdir()
+            name = f"{_PREFIX}-{os.getpid()}-{role}"
+            _ip("netns", "add", name)
+            hosts.append(Host(role, name, folder / role, own))
+        client, router, server = hosts
+        for host in hosts:
+            _settle(host)
+        _connect(client, router, TAP)
+        _connect(server, router, "far0")
+        yield client, router, server
+    finally:
+        for host in hosts:
+            host.stop_all()
+        for host in hosts:
+            _remove(host.namespace)
+
+
+def sweep() -> None:
+    """Remove the namespaces of testbed runs that no longer live."""
+    for line in _ip("netns", "list").splitlines():
+        found = _NAME.match(line)
+        if found and not _is_testbed(int(found[1])):
+            _remove(found[0])
+
+
+def _is_testbed(pid: int) -> bool:
+    if pid == os.getpid():
+        return False  # this run has not made any yet: they are a namesake's
+    try:
+        return b"testbed" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _remove(namespace: str) -> None:
+    for pid in _ip("netns", "pids", namespace, may_fail=True).split():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    _ip("netns", "delete", namespace, may_fail=True)
+
+
+def _settle(host: Host) -> None:
+    """Quiet a new namespace: no router solicitations, no address probing, forwarding where it is the router."""
+    settings = {
+        "net.ipv6.conf.all.accept_ra": 0,
+        "net.ipv6.conf.default.accept_ra": 0,
+        "net.ipv6.conf.all.accept_dad": 0,
+        "net.ipv6.conf.default.accept_dad": 0,
+        "net.ipv6.conf.default.router_solicitations": 0,
+    }
+    if host.role == "router":
+        settings |= {"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1}
+    for key, value in settings.items():
+        _set(host, key, value)
+    host.run("ip", "link", "set", "lo", "up")
+
+
+def _set(host: Host, key: str, value: int) -> None:
+    host.run("sh", "-c", f"printf %s {value} > /proc/sys/{key.replace('.', '/')}")
+
+
+def _connect(end: Host, router: Host, port: str) -> None:
+    _ip("-n", end.namespace, "link", "add", "eth0", "type", "veth", "peer", "name", port, "netns", router.namespace)
+    for host, link in ((end, "eth0"), (router, port)):
+        # With offloads on, captures would show packets that no wire carries: 64 KiB long, with unset checksums.
+        for offload in _OFFLOADS:
+            host.run("ethtool", "-K", link, offload, "off", may_fail=offload in ("rx", "sg"))
+        if all(ipaddress.ip_address(address).version == 4 for address in end.addresses):
+            _set(host, f"net.ipv6.conf.{link}.disable_ipv6", 1)  # else listener reports in every capture
+        host.run("ip", "link", "set", link, "up")
+    for address in end.addresses:
+        width = 24 if ipaddress.ip_address(address).version == 4 else 64
+        subnet = ipaddress.ip_network(f"{address}/{width}", strict=False)
+        gateway = next(str(subnet[i]) for i in (1, 2) if str(subnet[i]) != address)
+        end.run("ip", "address", "add", f"{address}/{width}", "dev", "eth0")
+        router.run("ip", "address", "replace", f"{gateway}/{width}", "dev", port)
+        family = "-4" if width == 24 else "-6"
+        end.run("ip", family, "route", "replace", "default", "via", gateway, "src", _source(end, width))
+
+
+def _source(end: Host, width: int) -> str:
+    """Give the first address of the IP version that `width` is used for."""
+    version = 4 if width == 24 else 6
+    return next(a for a in end.addresses if ipaddress.ip_address(a).version == version)
+
+
+def _ip(*argv: str, may_fail: bool = False) -> str:
+    done = subprocess.run(["ip", *argv], capture_output=True, text=True, timeout=20, check=False)
+    if done.returncode and not may_fail:
+        raise TestbedError(f"`ip {' '.join(argv)}` failed: {done.stderr.strip()}")
+    return done.stdout

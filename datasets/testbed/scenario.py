@@ -1,0 +1,105 @@
+"""Reads scenario files: which program, which addresses, which capture format, which options."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from .errors import ScenarioError
+from .options import read_options
+
+__all__ = ["FORMATS", "SCENARIOS", "Addresses", "Scenario", "all_names", "load"]
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Format = Literal["pcap", "pcap-nano", "pcapng"]
+# The value is the ending of the capture's file name.
+FORMATS: Mapping[str, str] = {"pcap": ".pcap", "pcap-nano": ".pcap", "pcapng": ".pcapng"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """The addresses of both ends; the first of each is the one the program uses.
+
+    The two ends stand in different subnets (/24, /64) with a router between them.
+    """
+
+    client: tuple[str, ...]
+    server: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for end, addresses in (("client", self.client), ("server", self.server)):
+            if not addresses:
+                raise ValueError(f"{end} has no address")
+            for address in addresses:
+                ipaddress.ip_address(address)
+        versions = [{ipaddress.ip_address(a).version for a in end} for end in (self.client, self.server)]
+        if versions[0] != versions[1]:
+            raise ValueError("client and server must have addresses of the same IP versions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    summary: str
+    program: str
+    format: str = "pcap"
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ValueError(f"format {self.format!r} is not one of {', '.join(FORMATS)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One recording: its name is the file's name and the capture's name."""
+
+    name: str
+    summary: str
+    program: str
+    format: str
+    addresses: Addresses
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def capture(self) -> str:
+        """File name of the capture this scenario gives."""
+        return self.name + FORMATS[self.format]
+
+
+def all_names(folder: Path = SCENARIOS) -> list[str]:
+    """Names of all scenarios, sorted."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def load(name: str, folder: Path = SCENARIOS) -> Scenario:
+    """Read one scenario by name.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file or it does not say what it must.
+    """
+    path = folder / f"{name}.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScenarioError(f"no scenario {name!r}; `python -m datasets.testbed list` shows them all") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path.name}: not TOML: {error}") from error
+    addresses, options = table.pop("addresses", {}), table.pop("options", {})
+    if not isinstance(addresses, dict) or not isinstance(options, dict):
+        raise ScenarioError(f"{path.name}: [addresses] and [options] must be tables")
+    header = read_options(_Header, table, path.name)
+    return Scenario(
+        name=name,
+        summary=header.summary,
+        program=header.program,
+        format=header.format,
+        addresses=read_options(Addresses, addresses, f"{path.name} [addresses]"),
+        options=options,
+    )
