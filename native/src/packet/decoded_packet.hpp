@@ -109,12 +109,14 @@ enum class SkipKind : std::uint8_t {
     ethertype,         // detail = EtherType without IP (ARP, LLDP, ...)
     llc,               // detail = DSAP<<8 | SSAP of an 802.2 frame that is not SNAP
     ppp_protocol,      // detail = PPP protocol that is not IP (LCP, ...)
-    ieee802_11_frame,  // detail = type<<4 | subtype: management, control, encrypted or empty data
-                       // frames
+    ieee802_11_frame,  // detail = type<<4 | subtype and a kWireless mark: not a plain data frame
     address_family,    // detail = AF_ number of NULL/LOOP/NFLOG records
     other_shard,       // another worker's share: not counted here
     count_
 };
+inline constexpr std::uint32_t kWirelessProtected = 0x100;  // encrypted
+inline constexpr std::uint32_t kWirelessAggregate = 0x200;  // A-MSDU: several packets in one frame
+inline constexpr std::uint32_t kWirelessFragment = 0x400;   // a later fragment
 struct SkipReason {
     SkipKind kind = SkipKind::none;
     std::uint32_t detail = 0;

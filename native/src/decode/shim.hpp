@@ -1,0 +1,60 @@
+// From some header below IP to the IP header: Ethernet, VLAN tags, MPLS labels, PPPoE, PPP,
+// LLC/SNAP, in a flat loop. Takes: what comes next and the slice it begins at. Gives: the IP
+// version with the slice at its header, or a reason. Guarantees: at most kMaxShims headers are
+// taken off; the same code serves the frame and what tunnels carry.
+#pragma once
+
+#include <cstdint>
+
+#include "decode/slice.hpp"
+
+namespace flowclass::decode {
+
+inline constexpr std::size_t kMaxShims = 64;
+
+enum class EtherType : std::uint16_t {
+    ipv4 = 0x0800,
+    transparent_ethernet = 0x6558,
+    vlan = 0x8100,
+    ipv6 = 0x86dd,
+    ppp = 0x880b,
+    mpls = 0x8847,
+    mpls_upstream = 0x8848,
+    pppoe_session = 0x8864,
+    vlan_service = 0x88a8,
+    vlan_old = 0x9100,
+};
+
+enum class Header : std::uint8_t {
+    none,  // nothing we can follow: Step::reason says why
+    ethernet,
+    llc,
+    vlan,
+    mpls,
+    pppoe,
+    ppp,
+    ip,  // either version, by its first four bits
+    ipv4,
+    ipv6,
+};
+
+struct Step {
+    Header header = Header::none;
+    packet::SkipReason reason{};
+};
+
+inline Step stop(packet::SkipKind kind, std::uint32_t detail = 0) noexcept {
+    return {Header::none, {kind, detail}};
+}
+
+// What an EtherType announces.
+Step from_ether_type(std::uint16_t ether_type) noexcept;
+
+struct Reached {
+    std::uint8_t version = 0;     // 4 or 6; 0 = no IP here
+    packet::SkipReason reason{};  // then why
+};
+
+Reached reach_ip(Step step, Slice& slice, EncapStack& stack) noexcept;
+
+}  // namespace flowclass::decode
