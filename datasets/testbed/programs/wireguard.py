@@ -1,0 +1,93 @@
+"""WireGuard in user space (wireguard-go), configured with wg.
+
+Options of a scenario: port (of the server), client_port (0: any free one), keepalive (seconds, 0: none), preshared
+(whether a preshared key is used), idle (seconds of silence in which only keepalives are sent).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from ..errors import TestbedError
+from ..host import Host
+from ..lab import Lab, Program, Requirement
+from ..labels import UDP, Served
+from ..traffic import CURL, NGINX, PING, use_tunnel
+
+__all__ = ["PROGRAM", "Options"]
+
+_INNER = {"client": ("10.66.0.2", "fd66::2"), "server": ("10.66.0.1", "fd66::1")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a scenario may choose."""
+
+    port: int
+    client_port: int = 0
+    keepalive: int = 0
+    preshared: bool = False
+    idle: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.port < 65536:
+            raise ValueError(f"port {self.port} is not between 1 and 65535")
+        if not 0 <= self.client_port < 65536:
+            raise ValueError(f"client_port {self.client_port} is not between 0 and 65535")
+
+
+def play(lab: Lab, options: Options) -> list[Served]:
+    """Bring both ends up, use the tunnel, be silent."""
+    keys = {host.role: _key("genkey") for host in (lab.client, lab.server)}
+    shared = f"PresharedKey = {_key('genpsk')}\n" if options.preshared else ""
+    address = f"[{lab.server.address}]" if lab.ip_version == 6 else lab.server.address
+    client_peer = f"Endpoint = {address}:{options.port}\nPersistentKeepalive = {options.keepalive}\n"
+    _start(lab.server, keys["server"], options.port, keys["client"], shared)
+    _start(lab.client, keys["client"], options.client_port, keys["server"], shared + client_peer)
+    use_tunnel(lab.client, lab.server, _INNER["server"][0], idle=options.idle)
+    return [Served(address=lab.server.address, port=options.port, ip_proto=UDP, family="wireguard")]
+
+
+def _start(host: Host, own_key: str, port: int, peer_key: str, peer_lines: str) -> None:
+    listen = f"ListenPort = {port}\n" if port else ""
+    other = _INNER["client" if host.role == "server" else "server"]
+    allowed = f"{other[0]}/32, {other[1]}/128"
+    configuration = host.write(
+        "wg0.conf",
+        f"[Interface]\nPrivateKey = {own_key}\n{listen}\n"
+        f"[Peer]\nPublicKey = {_key('pubkey', peer_key)}\nAllowedIPs = {allowed}\n{peer_lines}",
+    )
+    daemon = host.start("wireguard-go", "wireguard-go", "-f", "wg0", environment={"LOG_LEVEL": "verbose"})
+    daemon.wait_for("UAPI listener started")
+    host.run("wg", "setconf", "wg0", configuration)
+    for inner, width in zip(_INNER[host.role], (24, 64), strict=True):
+        host.run("ip", "address", "add", f"{inner}/{width}", "dev", "wg0")
+    host.run("ip", "link", "set", "wg0", "mtu", "1420", "up")
+
+
+def _key(kind: str, stdin: str = "") -> str:
+    done = subprocess.run(["wg", kind], input=stdin, capture_output=True, text=True, timeout=10, check=False)
+    if done.returncode:
+        raise TestbedError(f"`wg {kind}` failed: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+PROGRAM = Program(
+    name="wireguard",
+    options=Options,
+    requirements=(
+        Requirement(
+            name="wireguard-go",
+            executable="wireguard-go",
+            package="apt: wireguard-go",
+            version=("dpkg-query", "-W", "wireguard-go"),
+        ),
+        Requirement(name="wg", executable="wg", package="apt: wireguard-tools", version=("wg", "--version")),
+        NGINX,
+        CURL,
+        PING,
+    ),
+    play=play,
+    needs_tun=True,
+)
