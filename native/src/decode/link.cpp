@@ -176,10 +176,10 @@ Reached reach_ip_from_link(std::uint32_t link_type, Slice& slice, EncapStack& st
         const std::uint16_t length = reader.le16();
         link_type = reader.le32();
         if (!reader.ok()) {
-            return {0, {slice.shortage(), 0}};
+            return {0, slice.shortage()};
         }
         if (length < 8 || length > slice.wire) {
-            return {0, {SkipKind::malformed, 0}};
+            return {0, SkipKind::malformed};
         }
         slice.drop(length);
     }

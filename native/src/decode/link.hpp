@@ -14,9 +14,9 @@ namespace flowclass::decode {
 Reached reach_ip_from_link(std::uint32_t link_type, Slice& slice, EncapStack& stack) noexcept;
 
 // Nearly all frames are Ethernet with IP right behind: they take no loop.
-inline Reached reach_ip_from_frame(std::uint32_t link_type,
-                                   Slice& slice,
-                                   EncapStack& stack) noexcept {
+[[gnu::always_inline]] inline Reached reach_ip_from_frame(std::uint32_t link_type,
+                                                          Slice& slice,
+                                                          EncapStack& stack) noexcept {
     if (link_type == static_cast<std::uint32_t>(packet::LinkType::ethernet)) [[likely]] {
         base::ByteReader reader(slice.bytes);
         reader.skip(12);
@@ -25,8 +25,9 @@ inline Reached reach_ip_from_frame(std::uint32_t link_type,
         if (is_v4 || ether_type == static_cast<std::uint16_t>(EtherType::ipv6)) [[likely]] {
             slice.bytes = reader.rest();
             slice.wire -= 14;
-            return {static_cast<std::uint8_t>(is_v4 ? 4 : 6), {}};
+            return {static_cast<std::uint8_t>(is_v4 ? 4 : 6)};
         }
+        return reach_ip({Header::ethernet}, slice, stack);
     }
     return reach_ip_from_link(link_type, slice, stack);
 }

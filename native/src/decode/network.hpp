@@ -71,7 +71,9 @@ void take_extension_headers(std::uint8_t next,
 packet::SkipKind check_inner_ip(const Slice& slice, std::uint8_t version) noexcept;
 
 // RFC 791 §3.1. The checksum is not looked at: offloading leaves it unset on the sending host.
-inline packet::SkipKind take_ipv4(Slice& slice, packet::FlowLayer& layer, IpFacts& facts) noexcept {
+[[gnu::always_inline]] inline packet::SkipKind take_ipv4(Slice& slice,
+                                                         packet::FlowLayer& layer,
+                                                         IpFacts& facts) noexcept {
     base::ByteReader reader(slice.bytes);
     const base::Bytes fixed = reader.bytes(20);
     if (fixed.size() != 20) [[unlikely]] {
@@ -114,7 +116,9 @@ inline packet::SkipKind take_ipv4(Slice& slice, packet::FlowLayer& layer, IpFact
 }
 
 // RFC 8200 §3.
-inline packet::SkipKind take_ipv6(Slice& slice, packet::FlowLayer& layer, IpFacts& facts) noexcept {
+[[gnu::always_inline]] inline packet::SkipKind take_ipv6(Slice& slice,
+                                                         packet::FlowLayer& layer,
+                                                         IpFacts& facts) noexcept {
     base::ByteReader reader(slice.bytes);
     const base::Bytes fixed = reader.bytes(40);
     if (fixed.size() != 40) [[unlikely]] {

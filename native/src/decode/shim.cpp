@@ -221,11 +221,11 @@ Reached reach_ip(Step step, Slice& slice, EncapStack& stack) noexcept {
     for (std::size_t taken = 0; taken < kMaxShims; ++taken) {
         switch (step.header) {
             case Header::none:
-                return {0, step.reason};
+                return {0, step.reason, step.detail};
             case Header::ipv4:
-                return {4, {}};
+                return {4};
             case Header::ipv6:
-                return {6, {}};
+                return {6};
             case Header::ip:
                 step = take_ip(slice);
                 break;
@@ -249,7 +249,7 @@ Reached reach_ip(Step step, Slice& slice, EncapStack& stack) noexcept {
                 break;
         }
     }
-    return {0, {SkipKind::malformed, 0}};
+    return {0, SkipKind::malformed};
 }
 
 }  // namespace flowclass::decode

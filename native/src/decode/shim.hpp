@@ -38,21 +38,24 @@ enum class Header : std::uint8_t {
     ipv6,
 };
 
+// Eight octets: it travels in a register.
 struct Step {
     Header header = Header::none;
-    packet::SkipReason reason{};
+    packet::SkipKind reason = packet::SkipKind::none;
+    std::uint32_t detail = 0;
 };
 
 inline Step stop(packet::SkipKind kind, std::uint32_t detail = 0) noexcept {
-    return {Header::none, {kind, detail}};
+    return {Header::none, kind, detail};
 }
 
 // What an EtherType announces.
 Step from_ether_type(std::uint16_t ether_type) noexcept;
 
 struct Reached {
-    std::uint8_t version = 0;     // 4 or 6; 0 = no IP here
-    packet::SkipReason reason{};  // then why
+    std::uint8_t version = 0;                          // 4 or 6; 0 = no IP here
+    packet::SkipKind reason = packet::SkipKind::none;  // then why
+    std::uint32_t detail = 0;
 };
 
 Reached reach_ip(Step step, Slice& slice, EncapStack& stack) noexcept;

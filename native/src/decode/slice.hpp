@@ -25,7 +25,7 @@ struct Slice {
     }
 
     // Takes `count` octets off the front, captured or not.
-    void drop(std::size_t count) noexcept {
+    [[gnu::always_inline]] void drop(std::size_t count) noexcept {
         base::ByteReader reader(bytes);
         reader.skip(count);
         bytes = reader.rest();
@@ -33,7 +33,7 @@ struct Slice {
     }
 
     // What lies behind the next `count` octets is padding or a trailer.
-    void limit(std::uint32_t count) noexcept {
+    [[gnu::always_inline]] void limit(std::uint32_t count) noexcept {
         base::ByteReader reader(bytes);
         reader.limit(count);
         bytes = reader.rest();
@@ -41,7 +41,7 @@ struct Slice {
     }
 
     // A header said how long the packet is, be it more than the frame had.
-    void set_length(std::uint32_t count) noexcept {
+    [[gnu::always_inline]] void set_length(std::uint32_t count) noexcept {
         limit(count);
         wire = count;
     }

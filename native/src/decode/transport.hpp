@@ -27,7 +27,9 @@ void settle_udp_length(std::uint16_t length,
                        DecodeCounters& counters) noexcept;
 
 // RFC 9293 §3.1.
-inline void take_tcp(Slice& slice, packet::FlowLayer& layer, DecodeCounters& counters) noexcept {
+[[gnu::always_inline]] inline void take_tcp(Slice& slice,
+                                            packet::FlowLayer& layer,
+                                            DecodeCounters& counters) noexcept {
     base::ByteReader reader(slice.bytes);
     const base::Bytes fixed = reader.bytes(20);
     if (fixed.size() != 20) [[unlikely]] {
@@ -52,7 +54,9 @@ inline void take_tcp(Slice& slice, packet::FlowLayer& layer, DecodeCounters& cou
 }
 
 // RFC 768.
-inline void take_udp(Slice& slice, packet::FlowLayer& layer, DecodeCounters& counters) noexcept {
+[[gnu::always_inline]] inline void take_udp(Slice& slice,
+                                            packet::FlowLayer& layer,
+                                            DecodeCounters& counters) noexcept {
     base::ByteReader reader(slice.bytes);
     const base::Bytes fixed = reader.bytes(8);
     if (fixed.size() != 8) [[unlikely]] {
@@ -70,9 +74,9 @@ inline void take_udp(Slice& slice, packet::FlowLayer& layer, DecodeCounters& cou
     }
 }
 
-inline void take_transport(Slice& slice,
-                           packet::FlowLayer& layer,
-                           DecodeCounters& counters) noexcept {
+[[gnu::always_inline]] inline void take_transport(Slice& slice,
+                                                  packet::FlowLayer& layer,
+                                                  DecodeCounters& counters) noexcept {
     if (layer.fragment != packet::Fragment::later) [[likely]] {
         if (layer.ip_proto == static_cast<std::uint8_t>(IpProtocol::tcp)) {
             take_tcp(slice, layer, counters);

@@ -194,7 +194,7 @@ Reached try_tunnel(Tunnel tunnel, Slice& slice, EncapStack& stack) noexcept {
         return reached;
     }
     const SkipKind failed = check_inner_ip(slice, reached.version);
-    return failed == SkipKind::none ? reached : Reached{0, {failed, 0}};
+    return failed == SkipKind::none ? reached : Reached{0, failed};
 }
 
 void count_closed(SkipKind reason, DecodeCounters& counters) noexcept {
@@ -242,7 +242,7 @@ std::uint8_t find_inner_ip(const FlowLayer& layer,
         const Reached reached = try_tunnel(tunnel_of_protocol(layer.ip_proto), slice, stack);
         if (reached.version == 0) {
             stack.rewind(outer_count);
-            count_closed(reached.reason.kind, counters);
+            count_closed(reached.reason, counters);
         }
         return reached.version;
     }

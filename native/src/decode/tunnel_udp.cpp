@@ -1,8 +1,5 @@
 // Tunnels over UDP. Each is tried on its ports only and opened only when every fixed field of its
 // header is as its document says; the inner IP header is checked after that.
-#include <algorithm>
-#include <array>
-
 #include "decode/tunnel.hpp"
 
 namespace flowclass::decode {
@@ -11,45 +8,6 @@ namespace {
 
 using packet::EncapType;
 using packet::SkipKind;
-
-struct PortRow {
-    std::uint16_t port;
-    Tunnel tunnel;
-};
-
-constexpr std::array kPortRows{
-    PortRow{1701, Tunnel::l2tp},
-    PortRow{2152, Tunnel::gtp_u},
-    PortRow{3544, Tunnel::teredo},
-    PortRow{4789, Tunnel::vxlan},
-    PortRow{4790, Tunnel::vxlan_gpe},
-    PortRow{6081, Tunnel::geneve},
-    PortRow{8472, Tunnel::vxlan},  // what Linux used before the assignment
-};
-constexpr bool before(const PortRow& left, const PortRow& right) noexcept {
-    return left.port < right.port;
-}
-static_assert(std::is_sorted(kPortRows.begin(), kPortRows.end(), before));
-
-// The ports differ in their low seven bits, so one look says whether a port is among them.
-constexpr std::size_t kSlots = 128;
-constexpr std::array<PortRow, kSlots> make_slots() {
-    std::array<PortRow, kSlots> slots{};
-    for (const PortRow& row : kPortRows) {
-        slots[row.port % kSlots] = row;
-    }
-    return slots;
-}
-constexpr std::array<PortRow, kSlots> kPortSlots = make_slots();
-constexpr bool all_rows_have_a_slot() {
-    for (const PortRow& row : kPortRows) {
-        if (kPortSlots[row.port % kSlots].port != row.port) {
-            return false;
-        }
-    }
-    return true;
-}
-static_assert(all_rows_have_a_slot());
 
 // RFC 4380 §5.1.1: optional authentication 00 01, optional origin 00 00, then IPv6 whose length
 // chains to the end exactly. One address is of 2001:0::/32, or the source is link-local (router
@@ -228,11 +186,6 @@ Step take_l2tp(Slice& slice, EncapStack& stack) noexcept {
 }
 
 }  // namespace
-
-Tunnel tunnel_of_port(std::uint16_t port) noexcept {
-    const PortRow& slot = kPortSlots[port % kSlots];
-    return slot.port == port ? slot.tunnel : Tunnel::none;
-}
 
 Step open_udp_tunnel(Tunnel tunnel, Slice& slice, EncapStack& stack) noexcept {
     switch (tunnel) {
