@@ -6,8 +6,10 @@ be one of those; a flow nobody stated, or a statement without a flow, fails the 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -121,6 +123,15 @@ def replace_lines(path: Path, capture: str, lines: Iterable[object]) -> None:
     lines : iterable of dataclass instances or mappings
         The new lines, in order.
     """
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # runs at the same time share the file
+        _replace_lines(path, capture, lines)
+    finally:
+        os.close(folder)
+
+
+def _replace_lines(path: Path, capture: str, lines: Iterable[object]) -> None:
     old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     kept = [(json.loads(line)["capture"], line) for line in old]
     kept = [pair for pair in kept if pair[0] != capture]

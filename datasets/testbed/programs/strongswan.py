@@ -1,8 +1,9 @@
 """strongSwan: IKEv1 and IKEv2, with ESP in user space (plugin kernel-libipsec), hence always inside UDP.
 
-Options of a scenario: version (1, 2), aggressive (IKEv1), authentication (psk, certificate, xauth), refused (the client has
-the wrong key, so that there is IKE but no ESP), move (whether IKE moves to port 4500 after the first exchange; if not,
-charon runs without its ESP), server_proposals (for a client that guesses the server's group wrongly), idle.
+Options of a scenario: version (1, 2), aggressive (IKEv1), authentication (psk, certificate, xauth), refused (the
+client has the wrong key, so that there is IKE but no ESP), move (whether IKE moves to port 4500 after the first
+exchange; if not, charon runs without its ESP), server_proposals (for a client that guesses the server's group
+wrongly), idle.
 """
 
 from __future__ import annotations
