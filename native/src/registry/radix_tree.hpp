@@ -1,0 +1,67 @@
+// A multi-bit radix tree over IPv4 and IPv6 prefixes: popcount-compressed, path-compressed,
+// leaf-pushed, immutable. Takes: distinct prefixes, each with an id. Gives: for an address the id
+// of the longest prefix that covers it, 0 for none. With the ids of CoveringSets the answer is the
+// set of *all* covering entries, so an expired /32 hides no valid /24. Guarantees: an answer for
+// every address of either version (no version: 0); find() allocates nothing and never fails.
+//
+// The whole tree is one array of 32-bit words, without pointers, so that it can be written to a
+// file and mapped:
+//   words [0, 65536)       one slot for each value of an IPv4 address's first 16 bits
+//   words [65536, 131072)  the same for IPv6
+//   then the nodes, children before parents.
+// A slot is a leaf (top two bits 00: the id itself) or a node (kind in the top two bits, word index
+// below):
+//   dense   8 words: bit b set where the answer for next octet b differs from that for b - 1; 1
+//   word: four octets, the bits
+//           set before each 64; then one slot for each run of equal answers, the first for octet 0
+//   sparse  2 words: eight octets, the last octet of each run but the last, 255 where unused; then
+//   the slots, at most 9 path    1 word: n, the number of bits to compare (1..56); the slot when
+//   they differ (a leaf); the slot when they
+//           are equal; 1 or 2 words: the bits, left-aligned. A slot that is no leaf goes on behind
+//           whole octets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "base/status.hpp"
+#include "registry/covering_set.hpp"
+
+namespace flowclass::registry {
+
+class RadixTree {
+  public:
+    static constexpr std::uint32_t kIndexBits = 30;
+    static constexpr std::uint32_t kMaxId = (1U << kIndexBits) - 1;
+    static constexpr std::size_t kRootSlots = 65536;
+    enum class Kind : std::uint32_t { leaf, dense, sparse, path };
+
+    RadixTree();
+
+    // `leaves` distinct and sorted by `precedes`, ids in 1..kMaxId. An Error when the tree would
+    // not fit its index.
+    static base::Result<RadixTree> build(std::span<const PrefixLeaf> leaves);
+
+    [[nodiscard]] std::uint32_t find(const base::IpAddress& address) const noexcept;
+
+    // In bulk; `out` is as long as the input. The second form takes IPv4 addresses in host order,
+    // the third IPv6 addresses of 16 octets each in network order.
+    void find(std::span<const base::IpAddress> addresses,
+              std::span<std::uint32_t> out) const noexcept;
+    void find_v4(std::span<const std::uint32_t> addresses,
+                 std::span<std::uint32_t> out) const noexcept;
+    void find_v6(std::span<const std::uint8_t> octets, std::span<std::uint32_t> out) const noexcept;
+
+    [[nodiscard]] std::span<const std::uint32_t> words() const noexcept { return words_; }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        return words_.capacity() * sizeof(std::uint32_t);
+    }
+
+  private:
+    std::vector<std::uint32_t> words_;
+};
+
+}  // namespace flowclass::registry
