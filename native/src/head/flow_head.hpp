@@ -11,21 +11,16 @@
 
 #include "base/byte_reader.hpp"
 #include "base/time.hpp"
+#include "packet/direction.hpp"
 
 namespace flowclass::head {
 
 inline constexpr std::size_t kMaxEntries = 12;
 inline constexpr std::size_t kMaxEntriesPerDirection = 8;
 
-// forward = the direction of the flow's first packet as captured. Who the initiator is, is decided
-// when the flow ends.
-enum class Direction : std::uint8_t { forward = 0, reverse = 1 };
-constexpr Direction opposite(Direction direction) noexcept {
-    return direction == Direction::forward ? Direction::reverse : Direction::forward;
-}
-constexpr std::size_t index_of(Direction direction) noexcept {
-    return static_cast<std::size_t>(direction);
-}
+using packet::Direction;
+using packet::index_of;
+using packet::opposite;
 
 struct HeadEntry {
     base::TimeNs time = 0;

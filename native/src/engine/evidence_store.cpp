@@ -1,0 +1,77 @@
+// Checks beyond the first few lie in a chain of nodes.
+#include "engine/evidence_store.hpp"
+
+#include <algorithm>
+
+namespace flowclass::engine {
+
+std::uint32_t EvidenceStore::save(const fingerprint::Match& match) noexcept {
+    if (match.matcher == fingerprint::kNoMatcher && match.alternative_count == 0) {
+        return kNone;
+    }
+    const std::uint32_t index = saved_.acquire();
+    if (index == kNone) {
+        return kNone;
+    }
+    Saved& saved = saved_[index];
+    const bool found = match.matcher != fingerprint::kNoMatcher;
+    const std::span<const fingerprint::Check> checks = found ? match.evidence.checks() : std::span<const fingerprint::Check>();
+    saved.matcher = match.matcher;
+    saved.tier = match.tier;
+    saved.bits = found ? match.evidence.bits() : 0;
+    saved.variant = found ? match.evidence.variant() : std::string_view();
+    saved.initiator = found ? match.evidence.initiator() : fingerprint::Initiator::not_known;
+    saved.alternatives = match.alternatives;
+    saved.alternative_count = static_cast<std::uint8_t>(match.alternative_count);
+    saved.more = kNone;
+    const std::size_t here = std::min(checks.size(), kChecksHere);
+    std::copy_n(checks.begin(), here, saved.checks.begin());
+    saved.check_count = static_cast<std::uint8_t>(here);
+    std::uint32_t* link = &saved.more;
+    for (std::size_t done = here; done < checks.size();) {
+        const std::uint32_t node = more_.acquire();
+        if (node == kNone) {
+            break;
+        }
+        const std::size_t count = std::min(checks.size() - done, kChecksMore);
+        std::copy_n(checks.begin() + static_cast<std::ptrdiff_t>(done), count, more_[node].checks.begin());
+        more_[node].next = kNone;
+        *link = node;
+        link = &more_[node].next;
+        done += count;
+        saved.check_count = static_cast<std::uint8_t>(done);
+    }
+    return index;
+}
+
+std::uint32_t EvidenceStore::copy(std::uint32_t index) noexcept {
+    const std::uint32_t twin = saved_.acquire();
+    if (twin == kNone) {
+        return kNone;
+    }
+    saved_[twin] = saved_[index];
+    std::uint32_t* link = &saved_[twin].more;
+    for (std::uint32_t node = saved_[index].more; node != kNone; node = more_[node].next) {
+        const std::uint32_t copied = more_.acquire();
+        if (copied == kNone) {
+            saved_[twin].check_count = kChecksHere;
+            break;
+        }
+        more_[copied] = more_[node];
+        more_[copied].next = kNone;
+        *link = copied;
+        link = &more_[copied].next;
+    }
+    return twin;
+}
+
+void EvidenceStore::release(std::uint32_t index) noexcept {
+    for (std::uint32_t node = saved_[index].more; node != kNone;) {
+        const std::uint32_t next = more_[node].next;
+        more_.release(node);
+        node = next;
+    }
+    saved_.release(index);
+}
+
+}  // namespace flowclass::engine

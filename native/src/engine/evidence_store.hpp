@@ -1,0 +1,70 @@
+// Verdicts of living flows. Takes: a Match. Gives: a number to keep in the flow's slot; memory follows the checks that held.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "base/virtual_array.hpp"
+#include "fingerprint/match.hpp"
+
+namespace flowclass::engine {
+
+class EvidenceStore {
+  public:
+    static constexpr std::uint32_t kNone = 0xffffffff;
+    static constexpr std::size_t kChecksHere = 4;
+    static constexpr std::size_t kChecksMore = 6;
+
+    struct Saved {
+        std::string_view variant;
+        float bits = 0;
+        std::uint32_t more = kNone;
+        std::uint16_t matcher = fingerprint::kNoMatcher;
+        fingerprint::Tier tier = fingerprint::Tier::none;
+        fingerprint::Initiator initiator = fingerprint::Initiator::not_known;
+        std::uint8_t check_count = 0;
+        std::uint8_t alternative_count = 0;
+        std::array<fingerprint::Alternative, fingerprint::kMaxAlternatives> alternatives{};
+        std::array<fingerprint::Check, kChecksHere> checks{};
+    };
+
+    EvidenceStore() noexcept = default;
+    explicit EvidenceStore(std::size_t capacity) noexcept : saved_(capacity), more_(2 * capacity) {}
+
+    // kNone for a match that says nothing, and when the store is full (the flow stays unknown, which is a miss, not a lie).
+    std::uint32_t save(const fingerprint::Match& match) noexcept;
+    std::uint32_t copy(std::uint32_t index) noexcept;
+    void release(std::uint32_t index) noexcept;
+
+    [[nodiscard]] const Saved& operator[](std::uint32_t index) const noexcept { return saved_[index]; }
+    [[nodiscard]] std::size_t bytes() const noexcept { return saved_.bytes() + more_.bytes(); }
+
+    template <typename Visit>  // visit(const Check&), in order
+    void for_each_check(std::uint32_t index, Visit&& visit) const {
+        const Saved& saved = saved_[index];
+        std::uint32_t node = saved.more;
+        std::size_t here = 0;
+        for (std::size_t number = 0; number < saved.check_count; ++number) {
+            if (number < kChecksHere) {
+                visit(saved.checks[number]);
+                continue;
+            }
+            if (here == kChecksMore) {
+                node = more_[node].next;
+                here = 0;
+            }
+            visit(more_[node].checks[here++]);
+        }
+    }
+
+  private:
+    struct More {
+        std::array<fingerprint::Check, kChecksMore> checks;
+        std::uint32_t next;
+    };
+    base::Pool<Saved> saved_;
+    base::Pool<More> more_;
+};
+
+}  // namespace flowclass::engine

@@ -1,0 +1,51 @@
+// What the table keeps of a flow, and what is handed on when the flow has ended.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/evidence_store.hpp"
+#include "feature/accumulators.hpp"
+#include "flow/flow_record.hpp"
+#include "flow/flow_table.hpp"
+#include "head/head_block.hpp"
+
+namespace flowclass::engine {
+
+struct FlowState {
+    feature::Accumulators sums;
+    flow::FlowRecord record;
+    std::uint32_t head = head::HeadPool::kNone;        // open head
+    std::uint32_t evidence = EvidenceStore::kNone;     // verdict, once the head is closed
+    std::uint32_t payload_packets = 0;
+    bool head_done = false;
+    bool wheel_checked = false;  // the wheel has come by once: a head opened later must be scheduled
+    base::TimeNs head_deadline = 0;
+};
+
+// Where the flow's rows are put in order: closed at, then first packet, then name. It depends on the packets alone.
+struct EndedFlow {
+    base::TimeNs closed = 0;
+    flow::FlowId id;
+    flow::FlowKey key;
+    FlowState state;
+    flow::EndReason reason{};
+};
+inline bool before(const EndedFlow& left, const EndedFlow& right) noexcept {
+    if (left.closed != right.closed) {
+        return left.closed < right.closed;
+    }
+    if (left.state.record.first != right.state.record.first) {
+        return left.state.record.first < right.state.record.first;
+    }
+    return left.id < right.id;
+}
+
+// What stood in front of a flow's first packet.
+struct EncapStack {
+    std::array<packet::Encap, packet::kMaxEncaps> encaps;
+    std::uint8_t count;
+};
+
+using Table = flow::FlowTable<FlowState>;
+
+}  // namespace flowclass::engine

@@ -1,0 +1,30 @@
+// What an engine is told when it is opened; nothing of it changes afterwards.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/hash.hpp"
+#include "base/time.hpp"
+#include "policy/policy.hpp"
+#include "registry/registry.hpp"
+
+namespace flowclass::engine {
+
+struct Options {
+    base::TimeNs idle_timeout = 120 * base::kSecond;
+    base::TimeNs active_timeout = 1800 * base::kSecond;
+    base::TimeNs tcp_linger = 5 * base::kSecond;
+    std::size_t memcap = 0;  // octets for flow tables, heads and evidence of all threads; 0 = a quarter of the machine's memory
+    std::uint32_t threads = 1;
+    std::size_t batch_rows = 65536;
+    bool vlan_in_key = true;
+    bool tunnels = true;
+    std::optional<base::HashKey> hash_key;  // tests only; random otherwise
+    std::shared_ptr<const registry::Registry> registry;
+    std::shared_ptr<const policy::Policy> policy;
+};
+
+}  // namespace flowclass::engine

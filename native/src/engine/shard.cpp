@@ -1,0 +1,312 @@
+// The packet clock and the head clock of one thread, in the order of the design's table: capture, decode, flow, features,
+// head, match; then what the timer wheel says has ended.
+#include "engine/shard.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace flowclass::engine {
+
+namespace {
+
+constexpr std::uint8_t kTcp = 6;
+// RFC 9293 §3.1.
+constexpr std::uint16_t kFin = 1;
+constexpr std::uint16_t kSyn = 2;
+constexpr std::uint16_t kRst = 4;
+constexpr std::uint16_t kAck = 16;
+
+// The memory cap in flows: a slot with its index entries, and the share of heads and evidence that living flows need. Heads
+// are open for two seconds, so one for every fourth flow is plenty; a flow that finds none stays unknown and is counted.
+constexpr std::size_t kFlowsPerHead = 4;
+constexpr std::size_t kHeadBytes = sizeof(head::HeadBlock) + sizeof(head::LargeBuffer);
+constexpr std::size_t kBytesPerFlow = Table::bytes_per_flow() + sizeof(EvidenceStore::Saved) + kHeadBytes / kFlowsPerHead;
+constexpr std::size_t kLeastFlows = 1024;
+
+std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
+    return std::clamp<std::size_t>(options.memcap / count / kBytesPerFlow, kLeastFlows, 0xfffffff0U);
+}
+
+std::size_t head_capacity(std::size_t flows) noexcept { return std::max(flows / kFlowsPerHead, kLeastFlows); }
+
+decode::DecodeOptions decode_options(const Options& options, base::HashKey key, std::uint32_t number, std::uint32_t count) {
+    decode::DecodeOptions out;
+    out.tunnels = options.tunnels;
+    out.shard = number;
+    out.shard_count = count;
+    out.shard_key = key;
+    return out;
+}
+
+}  // namespace
+
+Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, std::uint32_t count)
+    : options_(options),
+      key_options_{key, options.vlan_in_key},
+      decoder_(decode_options(options, key, number, count)),
+      table_(flow_capacity(options, count)),
+      heads_(head_capacity(table_.capacity())),
+      evidence_(table_.capacity() * 2),
+      encaps_(table_.capacity() * 2),
+      counts_order_(number == 0) {}
+
+void Shard::begin_source(std::uint32_t source) {
+    source_ = source;
+    reader_ = capture::CaptureReader();
+}
+
+void Shard::push(base::Bytes chunk) noexcept {
+    reader_.push(chunk);
+    for (std::size_t count = reader_.next_burst(views_); count > 0; count = reader_.next_burst(views_)) {
+        on_views(std::span(views_).first(count));
+    }
+}
+
+void Shard::push_packets(std::span<const packet::PacketView> views) noexcept {
+    for (std::size_t done = 0; done < views.size(); done += packet::kBurst) {
+        on_views(views.subspan(done, std::min(packet::kBurst, views.size() - done)));
+    }
+}
+
+void Shard::end_source() noexcept { reader_.finish(); }
+
+void Shard::advance(base::TimeNs now) noexcept {
+    see_time(now);
+    turn_wheel();
+}
+
+void Shard::see_time(base::TimeNs time) noexcept {
+    if (!started_) {
+        started_ = true;
+        clock_ = time_first_ = time;
+        wheel_.start(time);
+        return;
+    }
+    clock_ = std::max(clock_, time);
+    time_first_ = std::min(time_first_, time);
+}
+
+// One burst: decode all, then keys and index lines, then slots, then the flows themselves.
+void Shard::on_views(std::span<const packet::PacketView> views) noexcept {
+    layers_.clear();
+    for (std::size_t index = 0; index < views.size(); ++index) {
+        const packet::PacketView& view = views[index];
+        if (counts_order_ && started_ && view.time < clock_) {
+            ++counters_.out_of_order;
+        }
+        see_time(view.time);
+        if (!layers_.has_room()) {
+            on_layers();
+        }
+        const packet::SkipReason reason = decoder_.decode(view, static_cast<std::uint16_t>(index), layers_);
+        frames_[index] = {view.time, clock_, view.frame};
+        if (reason.kind == packet::SkipKind::other_shard) {
+            continue;
+        }
+        ++counters_.read.packets;
+        counters_.read.bytes += view.wire_length;
+        if (reason.kind != packet::SkipKind::none) {
+            counters_.skipped.add(reason, 1, view.wire_length);
+        } else {
+            // on_layer() takes the IP packet's own octets off again.
+            counters_.link_overhead_bytes += static_cast<std::int64_t>(view.wire_length);
+        }
+    }
+    on_layers();
+    turn_wheel();
+}
+
+void Shard::on_layers() noexcept {
+    make_keys();
+    for (std::size_t index = 0; index < layers_.layer_count; ++index) {
+        table_.prefetch_slot(keys_[index].hash);
+    }
+    for (std::size_t index = 0; index < layers_.layer_count; ++index) {
+        on_layer(index);
+    }
+    on_heads();
+    layers_.clear();
+}
+
+void Shard::make_keys() noexcept {
+    for (std::size_t index = 0; index < layers_.layer_count; ++index) {
+        const packet::FlowLayer& layer = layers_.layers[index];
+        std::uint64_t tunnel = 0;
+        if (layer.parent >= 0) {
+            const auto parent = static_cast<std::size_t>(layer.parent);
+            // Only what was taken off between the parent and this layer tells tunnels apart; the parent's key has the rest.
+            const std::size_t outer = layers_.layers[parent].encap_count;
+            const std::size_t own = layer.encap_count > outer ? layer.encap_count - outer : 0;
+            const packet::Encap* first = &layers_.encaps[layer.encap_first + (layer.encap_count - own)];
+            tunnel = flow::tunnel_of(keys_[parent].key, first, own, key_options_.seed);
+        }
+        flow::make_key(layer, tunnel, key_options_, keys_[index]);
+        table_.prefetch_index(keys_[index].hash);
+    }
+}
+
+void Shard::on_layer(std::size_t index) noexcept {
+    const packet::FlowLayer& layer = layers_.layers[index];
+    const FrameFacts& frame = frames_[layer.packet];
+    if (layer.parent < 0) {
+        ++counters_.in_flows.packets;
+        counters_.in_flows.bytes += layer.ip_length;
+        counters_.link_overhead_bytes -= static_cast<std::int64_t>(layer.ip_length);
+    } else {
+        ++counters_.inner_packets;
+    }
+    std::uint32_t slot = touch(layer, keys_[index], frame.clock);
+    if (slot == flow::kNoSlot) {
+        slot = open_flow(index, frame.clock);
+    }
+    slots_[index] = slot;
+    FlowState& state = table_[slot].value;
+    flow::FlowRecord& record = state.record;
+    if (state.sums.packets[0] + state.sums.packets[1] == 0) {
+        begin_segment(state, frame);
+    }
+    const auto direction = keys_[index].from_a == record.forward_is_a ? packet::Direction::forward : packet::Direction::reverse;
+    record.first = std::min(record.first, frame.time);
+    record.last = std::max(record.last, frame.time);
+    record.touched = frame.clock;
+    record.packet_last = frame.frame;
+    state.sums.add(layer, direction);
+    if (layer.ip_proto == kTcp && layer.fragment != packet::Fragment::later) {
+        note_tcp(state, layer, direction, frame.clock);
+    }
+    if (layer.payload_length > 0 && layer.fragment != packet::Fragment::later) {
+        note_payload(slot, layer, direction, frame);
+    }
+}
+
+// The flow's slot, if it lives; one whose time was up is ended first.
+std::uint32_t Shard::touch(const packet::FlowLayer& layer, const flow::KeyedLayer& keyed, base::TimeNs clock) noexcept {
+    const std::uint32_t slot = table_.find(keyed.key, keyed.hash);
+    if (slot == flow::kNoSlot || expire(slot, clock)) {
+        return flow::kNoSlot;
+    }
+    const flow::TcpState& tcp = table_[slot].value.record.tcp;
+    // A new connection on a closed one's ports is a new flow.
+    if (tcp.closed && (layer.tcp_flags & (kSyn | kAck)) == kSyn) {
+        end_flow(slot, tcp.reset ? flow::EndReason::rst : flow::EndReason::fin, clock);
+        return flow::kNoSlot;
+    }
+    return slot;
+}
+
+std::uint32_t Shard::open_flow(std::size_t index, base::TimeNs clock) noexcept {
+    if (table_.full()) {
+        evict();
+    }
+    const packet::FlowLayer& layer = layers_.layers[index];
+    const std::uint32_t slot = table_.insert(keys_[index].key, keys_[index].hash);
+    FlowState& state = table_[slot].value;
+    state = {};
+    flow::FlowRecord& record = state.record;
+    record.forward_is_a = keys_[index].from_a;
+    if (layer.ip_proto == kTcp && (layer.tcp_flags & kSyn) != 0) {
+        record.from_syn = true;
+        record.initiator_forward = (layer.tcp_flags & kAck) == 0;
+    }
+    if (layer.encap_count > 0) {
+        record.encaps = encaps_.acquire();
+        if (record.encaps != UINT32_MAX) {
+            EncapStack& stack = encaps_[record.encaps];
+            stack.count = static_cast<std::uint8_t>(std::min<std::size_t>(layer.encap_count, packet::kMaxEncaps));
+            std::copy_n(layers_.encaps.begin() + layer.encap_first, stack.count, stack.encaps.begin());
+        }
+    }
+    if (layer.parent >= 0) {
+        const auto parent = static_cast<std::size_t>(layer.parent);
+        const Table::Slot& outer = table_[slots_[parent]];
+        if (outer.key == keys_[parent].key) {
+            record.parent = flow::make_flow_id(outer.key, outer.value.record.parent, outer.value.record.named);
+        }
+    }
+    wheel_.schedule(slot, base::saturating_add(clock, head::kHeadTime), table_.links());
+    return slot;
+}
+
+void Shard::begin_segment(FlowState& state, const FrameFacts& frame) noexcept {
+    flow::FlowRecord& record = state.record;
+    record.named = record.first = record.last = frame.time;
+    record.begun = frame.clock;
+    record.packet_first = frame.frame;
+    record.source = source_;
+}
+
+void Shard::note_tcp(FlowState& state, const packet::FlowLayer& layer, packet::Direction direction, base::TimeNs clock) noexcept {
+    flow::TcpState& tcp = state.record.tcp;
+    const std::size_t side = packet::index_of(direction);
+    tcp.flags[side] |= layer.tcp_flags;
+    if ((layer.tcp_flags & (kSyn | kFin | kRst)) == 0) {
+        return;
+    }
+    if ((layer.tcp_flags & kSyn) != 0 && !tcp.syn[side]) {
+        tcp.syn[side] = true;
+        tcp.next_seq[side] = layer.tcp_seq + 1;
+    }
+    const bool reset = (layer.tcp_flags & kRst) != 0;
+    const bool finished = (tcp.flags[0] & tcp.flags[1] & kFin) != 0;
+    if ((reset || finished) && !tcp.closed) {
+        tcp.closed = true;
+        tcp.reset = reset;
+        state.record.closed = clock;
+    }
+}
+
+void Shard::note_payload(std::uint32_t slot, const packet::FlowLayer& layer, packet::Direction direction, const FrameFacts& frame) noexcept {
+    FlowState& state = table_[slot].value;
+    ++state.payload_packets;
+    if (state.head_done) {
+        return;
+    }
+    if (state.head != head::HeadPool::kNone && frame.clock > state.head_deadline) {
+        close_head(state);
+        return;
+    }
+    if (state.head == head::HeadPool::kNone) {
+        const flow::TcpState& tcp = state.record.tcp;
+        state.head = heads_.open(layer, frame.time, {tcp.next_seq, tcp.syn});
+        if (state.head == head::HeadPool::kNone) {
+            state.head_done = true;
+            ++counters_.heads_refused;
+            return;
+        }
+        state.head_deadline = base::saturating_add(frame.clock, head::kHeadTime);
+        if (state.wheel_checked) {
+            wheel_.remove(slot, table_.links());
+            wheel_.schedule(slot, state.head_deadline, table_.links());
+        }
+    }
+    if (heads_.add(state.head, layer, direction, frame.time, state.payload_packets)) {
+        // A head that is complete takes no more; it is matched with the others of this burst.
+        state.head_done = true;
+        complete_[complete_count_++] = slot;
+    }
+}
+
+// The head clock: all heads that this burst completed, in bulk.
+void Shard::on_heads() noexcept {
+    for (std::size_t index = 0; index < complete_count_; ++index) {
+        FlowState& state = table_[complete_[index]].value;
+        // The slot may have changed hands since: a head that is still filling is another flow's.
+        if (state.head != head::HeadPool::kNone && state.head_done) {
+            close_head(state);
+        }
+    }
+    complete_count_ = 0;
+}
+
+void Shard::close_head(FlowState& state) noexcept {
+    fingerprint::match(heads_.seal(state.head), match_);
+    state.evidence = evidence_.save(match_);
+    if (state.evidence == EvidenceStore::kNone && match_.matcher != fingerprint::kNoMatcher) {
+        ++counters_.evidence_refused;
+    }
+    heads_.close(state.head);
+    state.head = head::HeadPool::kNone;
+    state.head_done = true;
+}
+
+}  // namespace flowclass::engine

@@ -1,0 +1,111 @@
+// One thread's share of the flows: capture, decode, flow table, heads, matches. Takes: the bytes of captures, in order.
+// Gives: ended flows, sorted. Guarantees: which flows there are and what they hold depends on the packets alone, not on how
+// the bytes were cut nor on how many shards there are.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "capture/capture_reader.hpp"
+#include "decode/decode.hpp"
+#include "engine/counters.hpp"
+#include "engine/flow_state.hpp"
+#include "engine/options.hpp"
+
+namespace flowclass::engine {
+
+class Shard {
+  public:
+    Shard(const Options& options, base::HashKey key, std::uint32_t number, std::uint32_t count);
+
+    void begin_source(std::uint32_t source);
+    void push(base::Bytes chunk) noexcept;
+    void push_packets(std::span<const packet::PacketView> views) noexcept;
+    void end_source() noexcept;
+    void advance(base::TimeNs now) noexcept;
+    void finish() noexcept;
+
+    // Ended flows that no later packet can come before, in order; valid until release_ended().
+    std::span<const EndedFlow> ended() noexcept;
+    void release_ended() noexcept;
+
+    [[nodiscard]] const capture::CaptureReport& report() const noexcept { return reader_.report(); }
+    [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+    [[nodiscard]] const decode::DecodeCounters& decode_counters() const noexcept { return decoder_.counters(); }
+    [[nodiscard]] const EvidenceStore& evidence() const noexcept { return evidence_; }
+    [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept { return encaps_[index]; }
+    [[nodiscard]] std::size_t table_bytes() const noexcept { return table_.bytes(); }
+    [[nodiscard]] std::size_t head_bytes() const noexcept { return heads_.bytes(); }
+    [[nodiscard]] std::size_t evidence_bytes() const noexcept { return evidence_.bytes(); }
+    [[nodiscard]] std::size_t peak_flows() const noexcept { return table_.peak(); }
+    [[nodiscard]] base::TimeNs clock() const noexcept { return clock_; }
+    [[nodiscard]] base::TimeNs time_first() const noexcept { return time_first_; }
+    [[nodiscard]] bool started() const noexcept { return started_; }
+
+  private:
+    struct Deadline {
+        base::TimeNs when;
+        flow::EndReason reason;
+    };
+    struct FrameFacts {
+        base::TimeNs time;
+        base::TimeNs clock;
+        std::uint64_t frame;
+    };
+
+    void on_views(std::span<const packet::PacketView> views) noexcept;
+    void on_layers() noexcept;
+    void on_heads() noexcept;
+    void see_time(base::TimeNs time) noexcept;
+    void make_keys() noexcept;
+    void on_layer(std::size_t index) noexcept;
+    std::uint32_t touch(const packet::FlowLayer& layer, const flow::KeyedLayer& keyed, base::TimeNs clock) noexcept;
+    std::uint32_t open_flow(std::size_t index, base::TimeNs clock) noexcept;
+    void begin_segment(FlowState& state, const FrameFacts& frame) noexcept;
+    void note_tcp(FlowState& state, const packet::FlowLayer& layer, packet::Direction direction, base::TimeNs clock) noexcept;
+    void note_payload(std::uint32_t slot, const packet::FlowLayer& layer, packet::Direction direction, const FrameFacts& frame) noexcept;
+    [[nodiscard]] Deadline deadline_of(const FlowState& state) const noexcept;
+    [[nodiscard]] base::TimeNs wake_of(const FlowState& state) const noexcept;
+    void on_due(std::uint32_t slot) noexcept;
+    bool expire(std::uint32_t slot, base::TimeNs clock) noexcept;
+    void cut_segment(std::uint32_t slot, base::TimeNs when) noexcept;
+    void end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept;
+    void append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept;
+    void close_head(FlowState& state) noexcept;
+    void evict() noexcept;
+    void turn_wheel() noexcept;
+
+    Options options_;
+    flow::KeyOptions key_options_;
+    capture::CaptureReader reader_;
+    decode::Decoder decoder_;
+    Table table_;
+    flow::TimerWheel wheel_;
+    head::HeadPool heads_;
+    EvidenceStore evidence_;
+    base::Pool<EncapStack> encaps_;
+    Counters counters_;
+    bool counts_order_;  // one shard counts what all of them see
+
+    base::TimeNs clock_ = 0;  // greatest packet time so far: it never goes back
+    base::TimeNs time_first_ = 0;
+    bool started_ = false;
+    std::uint32_t source_ = 0;
+
+    std::array<packet::PacketView, packet::kBurst> views_;
+    packet::LayerBuffer layers_;
+    std::array<FrameFacts, packet::kBurst> frames_;
+    std::array<flow::KeyedLayer, packet::LayerBuffer::kLayers> keys_;
+    std::array<std::uint32_t, packet::LayerBuffer::kLayers> slots_;
+    std::array<std::uint32_t, packet::LayerBuffer::kLayers> complete_;  // slots whose head is complete
+    std::size_t complete_count_ = 0;
+    fingerprint::Match match_;
+
+    std::vector<EndedFlow> ended_;
+    std::vector<EndedFlow> ready_;
+    bool finished_ = false;
+};
+
+}  // namespace flowclass::engine

@@ -1,0 +1,179 @@
+// When flows end: timeouts, TCP's end with its linger, eviction, end of input. Every decision depends on the clock at the
+// packet that was touched or on the deadline itself, never on when the wheel happened to come by.
+#include <algorithm>
+
+#include "engine/shard.hpp"
+
+namespace flowclass::engine {
+
+namespace {
+
+constexpr std::size_t kEvictionCandidates = 16;
+
+}  // namespace
+
+Shard::Deadline Shard::deadline_of(const FlowState& state) const noexcept {
+    const flow::FlowRecord& record = state.record;
+    Deadline next{base::saturating_add(record.touched, options_.idle_timeout), flow::EndReason::idle};
+    if (record.tcp.closed) {
+        const base::TimeNs when = base::saturating_add(record.closed, options_.tcp_linger);
+        if (when < next.when) {
+            next = {when, record.tcp.reset ? flow::EndReason::rst : flow::EndReason::fin};
+        }
+    }
+    const bool empty = state.sums.packets[0] + state.sums.packets[1] == 0;
+    if (!empty) {
+        const base::TimeNs when = base::saturating_add(record.begun, options_.active_timeout);
+        if (when < next.when) {
+            next = {when, flow::EndReason::active};
+        }
+    }
+    return next;
+}
+
+// When the wheel should come by: for the open head, or for the flow.
+base::TimeNs Shard::wake_of(const FlowState& state) const noexcept {
+    const base::TimeNs end = deadline_of(state).when;
+    return state.head != head::HeadPool::kNone ? std::min(end, state.head_deadline) : end;
+}
+
+// Ends or cuts the flow if its time is up at `clock`; true when it is gone.
+bool Shard::expire(std::uint32_t slot, base::TimeNs clock) noexcept {
+    for (;;) {
+        const Deadline next = deadline_of(table_[slot].value);
+        if (clock <= next.when) {
+            return false;
+        }
+        if (next.reason != flow::EndReason::active) {
+            end_flow(slot, next.reason, next.when);
+            return true;
+        }
+        // The cut empties the segment, so the next deadline is another one: the loop ends.
+        cut_segment(slot, next.when);
+    }
+}
+
+void Shard::turn_wheel() noexcept {
+    if (started_) {
+        wheel_.advance(clock_, table_.links(), [this](std::uint32_t slot) { on_due(slot); });
+    }
+}
+
+void Shard::on_due(std::uint32_t slot) noexcept {
+    if (expire(slot, clock_)) {
+        return;
+    }
+    FlowState& state = table_[slot].value;
+    state.wheel_checked = true;
+    if (state.head != head::HeadPool::kNone && clock_ > state.head_deadline) {
+        close_head(state);
+    }
+    wheel_.schedule(slot, wake_of(state), table_.links());
+}
+
+void Shard::append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept {
+    const Table::Slot& found = table_[slot];
+    const flow::FlowRecord& record = found.value.record;
+    ended_.push_back({when, flow::make_flow_id(found.key, record.parent, record.named), found.key, found.value, reason});
+    ++counters_.flows;
+}
+
+// The active timeout: a row for what was, and the flow goes on with its verdict as its next segment.
+void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
+    FlowState& state = table_[slot].value;
+    if (state.head != head::HeadPool::kNone) {
+        close_head(state);
+    }
+    append_ended(slot, flow::EndReason::active, when);
+    state.evidence = state.evidence == EvidenceStore::kNone ? EvidenceStore::kNone : evidence_.copy(state.evidence);
+    if (state.record.encaps != UINT32_MAX) {
+        const std::uint32_t copied = encaps_.acquire();
+        if (copied != UINT32_MAX) {
+            encaps_[copied] = encaps_[state.record.encaps];
+        }
+        state.record.encaps = copied;
+    }
+    state.sums = {};
+    state.record.tcp.flags = {};
+    ++state.record.segment;
+}
+
+void Shard::end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept {
+    FlowState& state = table_[slot].value;
+    wheel_.remove(slot, table_.links());
+    if (state.head != head::HeadPool::kNone) {
+        close_head(state);
+    }
+    if (state.sums.packets[0] + state.sums.packets[1] > 0) {
+        append_ended(slot, reason, when);
+    } else {
+        // A segment that no packet came for is no flow.
+        if (state.evidence != EvidenceStore::kNone) {
+            evidence_.release(state.evidence);
+        }
+        if (state.record.encaps != UINT32_MAX) {
+            encaps_.release(state.record.encaps);
+        }
+    }
+    table_.erase(slot);
+}
+
+// The table is full: of the flows that are due next, the one idle longest leaves, classified ones first.
+void Shard::evict() noexcept {
+    std::uint32_t chosen = flow::kNoSlot;
+    std::uint32_t slot = wheel_.nearest();
+    for (std::size_t seen = 0; slot != flow::kNoSlot && seen < kEvictionCandidates; ++seen) {
+        const auto rank = [this](std::uint32_t candidate) {
+            const FlowState& state = table_[candidate].value;
+            return std::pair(state.head != head::HeadPool::kNone, state.record.touched);
+        };
+        if (chosen == flow::kNoSlot || rank(slot) < rank(chosen)) {
+            chosen = slot;
+        }
+        slot = table_[slot].wheel.next;
+    }
+    if (chosen != flow::kNoSlot) {
+        ++counters_.evicted;
+        end_flow(chosen, flow::EndReason::evicted, clock_);
+    }
+}
+
+void Shard::finish() noexcept {
+    if (finished_) {
+        return;
+    }
+    finished_ = true;
+    std::vector<std::uint32_t> alive;
+    alive.reserve(table_.size());
+    table_.for_each([&alive](std::uint32_t slot) { alive.push_back(slot); });
+    for (const std::uint32_t slot : alive) {
+        if (!expire(slot, clock_)) {
+            end_flow(slot, flow::EndReason::eof, INT64_MAX);
+        }
+    }
+}
+
+std::span<const EndedFlow> Shard::ended() noexcept {
+    // Flows that close before the hand's tick have all been seen; later ones may still get company.
+    const base::TimeNs safe = finished_ ? INT64_MAX : flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
+    const auto middle = std::partition(
+        ended_.begin(), ended_.end(), [safe, this](const EndedFlow& flow) { return finished_ || flow.closed < safe; });
+    ready_.assign(std::make_move_iterator(ended_.begin()), std::make_move_iterator(middle));
+    ended_.erase(ended_.begin(), middle);
+    std::sort(ready_.begin(), ready_.end(), before);
+    return ready_;
+}
+
+void Shard::release_ended() noexcept {
+    for (const EndedFlow& flow : ready_) {
+        if (flow.state.evidence != EvidenceStore::kNone) {
+            evidence_.release(flow.state.evidence);
+        }
+        if (flow.state.record.encaps != UINT32_MAX) {
+            encaps_.release(flow.state.record.encaps);
+        }
+    }
+    ready_.clear();
+}
+
+}  // namespace flowclass::engine

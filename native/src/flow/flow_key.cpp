@@ -1,0 +1,125 @@
+// Canonical order and hashing of flow keys.
+#include "flow/flow_key.hpp"
+
+#include <array>
+#include <utility>
+
+namespace flowclass::flow {
+
+namespace {
+
+constexpr std::uint8_t kIcmp = 1;
+constexpr std::uint8_t kIcmp6 = 58;
+
+struct Pair {
+    std::uint8_t question, answer;
+};
+constexpr std::array<Pair, 4> kIcmpPairs{{{8, 0}, {13, 14}, {15, 16}, {10, 9}}};
+constexpr std::array<Pair, 2> kIcmpMore{{{17, 18}, {17, 18}}};
+constexpr std::array<Pair, 6> kIcmp6Pairs{{{128, 129}, {133, 134}, {135, 136}, {130, 131}, {139, 140}, {144, 145}}};
+
+template <std::size_t Count>
+int other_of(const std::array<Pair, Count>& pairs, std::uint8_t type) noexcept {
+    for (const Pair& pair : pairs) {
+        if (pair.question == type) {
+            return pair.answer;
+        }
+        if (pair.answer == type) {
+            return pair.question;
+        }
+    }
+    return -1;
+}
+
+struct Ports {
+    std::uint16_t src, dst;
+};
+
+Ports ports_of(const packet::FlowLayer& layer) noexcept {
+    if (layer.has_ports) {
+        return {layer.src_port, layer.dst_port};
+    }
+    if (layer.ip_proto == kIcmp || layer.ip_proto == kIcmp6) {
+        const int answer = icmp_counterpart(layer.ip_proto, layer.icmp_type);
+        const int other = answer >= 0 ? answer : layer.icmp_code;
+        return {layer.icmp_type, static_cast<std::uint16_t>(other)};
+    }
+    return {0, 0};
+}
+
+std::uint64_t hash_of(const FlowKey& key, base::HashKey seed) noexcept {
+    base::TableHash hash(seed);
+    const std::uint64_t ports = std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U | std::uint64_t{key.vlan} << 16U | key.inner_vlan;
+    const std::uint64_t kind = std::uint64_t{key.ip_proto} << 8U | key.version;
+    if (key.version == 4) {
+        // Both addresses fit one word; the kind goes into the key's free bits, so a plain IPv4 flow costs three words.
+        hash.add(key.a_low << 32U | key.b_low);
+        hash.add(ports);
+        hash.add(kind);
+    } else {
+        hash.add(key.a_high);
+        hash.add(key.a_low);
+        hash.add(key.b_high);
+        hash.add(key.b_low);
+        hash.add(ports);
+        hash.add(kind);
+    }
+    if (key.tunnel != 0) {
+        hash.add(key.tunnel);
+    }
+    return hash.finish();
+}
+
+}  // namespace
+
+int icmp_counterpart(std::uint8_t ip_proto, std::uint8_t type) noexcept {
+    if (ip_proto == kIcmp) {
+        const int found = other_of(kIcmpPairs, type);
+        return found >= 0 ? found : other_of(kIcmpMore, type);
+    }
+    return ip_proto == kIcmp6 ? other_of(kIcmp6Pairs, type) : -1;
+}
+
+std::uint64_t tunnel_of(const FlowKey& parent, const packet::Encap* encaps, std::size_t count, base::HashKey seed) noexcept {
+    base::TableHash hash(seed);
+    hash.add(parent.a_high);
+    hash.add(parent.a_low);
+    hash.add(parent.b_high);
+    hash.add(parent.b_low);
+    hash.add(parent.tunnel);
+    for (std::size_t index = 0; index < count; ++index) {
+        const packet::Encap& encap = encaps[index];
+        if (encap.type == packet::EncapType::vlan) {
+            continue;
+        }
+        const std::uint64_t id = packet::has_symmetric_id(encap.type) ? encap.id : 0;
+        hash.add(static_cast<std::uint64_t>(encap.type) << 32U | id);
+    }
+    return hash.finish() | 1U;
+}
+
+void make_key(const packet::FlowLayer& layer, std::uint64_t tunnel, const KeyOptions& options, KeyedLayer& out) noexcept {
+    const Ports ports = ports_of(layer);
+    FlowKey& key = out.key;
+    const base::IpAddress& src = layer.src;
+    const base::IpAddress& dst = layer.dst;
+    const bool src_first = src.high != dst.high ? src.high < dst.high : src.low != dst.low ? src.low < dst.low : ports.src <= ports.dst;
+    out.from_a = src_first;
+    const base::IpAddress& first = src_first ? src : dst;
+    const base::IpAddress& second = src_first ? dst : src;
+    key.a_high = first.high;
+    key.a_low = first.low;
+    key.b_high = second.high;
+    key.b_low = second.low;
+    key.a_port = src_first ? ports.src : ports.dst;
+    key.b_port = src_first ? ports.dst : ports.src;
+    key.vlan = options.vlan ? layer.vlan : packet::kNoVlan;
+    key.inner_vlan = options.vlan ? layer.inner_vlan : packet::kNoVlan;
+    key.ip_proto = layer.ip_proto;
+    key.version = src.version;
+    key.has_ports = layer.has_ports;
+    key.tunnel = tunnel;
+    out.hash = hash_of(key, options.seed);
+}
+
+}  // namespace flowclass::flow

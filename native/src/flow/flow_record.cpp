@@ -1,0 +1,108 @@
+// Names, flow ids and connection states.
+#include "flow/flow_record.hpp"
+
+#include "base/hash.hpp"
+
+namespace flowclass::flow {
+
+namespace {
+
+// Control bits, RFC 9293 §3.1.
+constexpr std::uint16_t kFin = 1;
+constexpr std::uint16_t kSyn = 2;
+constexpr std::uint16_t kRst = 4;
+constexpr std::uint16_t kAck = 16;
+
+// Fixed for good: changing them renames every flow.
+constexpr base::HashKey kIdKeyHigh{0x666c6f77636c6173U, 0x7320666c6f772d31U};
+constexpr base::HashKey kIdKeyLow{0x666c6f77636c6173U, 0x7320666c6f772d32U};
+
+template <typename Hash>
+std::uint64_t hash_key(Hash hash, const FlowKey& key, FlowId parent, base::TimeNs first) noexcept {
+    hash.add(key.a_high);
+    hash.add(key.a_low);
+    hash.add(key.b_high);
+    hash.add(key.b_low);
+    hash.add(std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U | std::uint64_t{key.vlan} << 16U | key.inner_vlan);
+    hash.add(std::uint64_t{key.ip_proto} << 8U | key.version);
+    hash.add(parent.high);
+    hash.add(parent.low);
+    hash.add(static_cast<std::uint64_t>(first));
+    return hash.finish();
+}
+
+}  // namespace
+
+FlowId make_flow_id(const FlowKey& key, FlowId parent, base::TimeNs first) noexcept {
+    const std::uint64_t high = hash_key(base::NameHash(kIdKeyHigh), key, parent, first);
+    const std::uint64_t low = hash_key(base::NameHash(kIdKeyLow), key, parent, first);
+    return {high, static_cast<std::uint32_t>(low)};
+}
+
+std::array<char, kFlowIdText> to_text(FlowId id) noexcept {
+    constexpr const char* kDigits = "0123456789abcdef";
+    std::array<char, kFlowIdText> text{};
+    for (std::size_t index = 0; index < 16; ++index) {
+        text[index] = kDigits[id.high >> (60U - 4U * index) & 15U];
+    }
+    for (std::size_t index = 0; index < 8; ++index) {
+        text[16 + index] = kDigits[id.low >> (28U - 4U * index) & 15U];
+    }
+    return text;
+}
+
+const char* to_string(EndReason reason) noexcept {
+    constexpr std::array<const char*, static_cast<std::size_t>(EndReason::count_)> kNames{
+        "idle", "active", "fin", "rst", "evicted", "eof", "forced"};
+    return kNames[static_cast<std::size_t>(reason)];
+}
+
+const char* to_string(DirectionBasis basis) noexcept {
+    constexpr std::array<const char*, static_cast<std::size_t>(DirectionBasis::count_)> kNames{"syn", "handshake", "first_packet"};
+    return kNames[static_cast<std::size_t>(basis)];
+}
+
+const char* to_string(ConnState state) noexcept {
+    constexpr std::array<const char*, static_cast<std::size_t>(ConnState::count_)> kNames{
+        "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH"};
+    return kNames[static_cast<std::size_t>(state)];
+}
+
+ConnState conn_state(std::uint16_t flags_fwd, std::uint16_t flags_rev) noexcept {
+    const bool syn = (flags_fwd & kSyn) != 0;
+    const bool answered = (flags_rev & kSyn) != 0;
+    const bool fin_fwd = (flags_fwd & kFin) != 0;
+    const bool fin_rev = (flags_rev & kFin) != 0;
+    const bool rst_fwd = (flags_fwd & kRst) != 0;
+    const bool rst_rev = (flags_rev & kRst) != 0;
+    if (!syn && answered) {
+        return rst_rev ? ConnState::RSTRH : fin_rev ? ConnState::SHR : ConnState::OTH;
+    }
+    if (!syn) {
+        return ConnState::OTH;
+    }
+    if (!answered) {
+        if (rst_rev) {
+            return ConnState::REJ;
+        }
+        if (rst_fwd) {
+            return ConnState::RSTOS0;
+        }
+        if (fin_fwd) {
+            return ConnState::SH;
+        }
+        return (flags_rev & kAck) != 0 ? ConnState::OTH : ConnState::S0;
+    }
+    if (rst_fwd) {
+        return ConnState::RSTO;
+    }
+    if (rst_rev) {
+        return ConnState::RSTR;
+    }
+    if (fin_fwd && fin_rev) {
+        return ConnState::SF;
+    }
+    return fin_fwd ? ConnState::S2 : fin_rev ? ConnState::S3 : ConnState::S1;
+}
+
+}  // namespace flowclass::flow

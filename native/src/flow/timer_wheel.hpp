@@ -1,0 +1,120 @@
+// Which flows are due, by packet time. Takes: slot numbers with deadlines. Gives: the slots whose deadline has passed.
+// A hashed wheel of doubly linked lists threaded through the table's slots; scheduling is lazy: a flow that was touched since
+// is asked for its real deadline when it comes up, and put back.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/time.hpp"
+
+namespace flowclass::flow {
+
+inline constexpr std::uint32_t kNoSlot = 0xffffffff;
+
+struct WheelLink {
+    std::uint32_t next = kNoSlot;
+    std::uint32_t previous = kNoSlot;
+    std::uint32_t bucket = kNoSlot;
+};
+
+class TimerWheel {
+  public:
+    static constexpr int kTickBits = 27;              // a tick is 2^27 ns, 134 ms
+    static constexpr std::size_t kBuckets = 1U << 12U;  // one turn is 9 minutes; later deadlines go round again
+
+    TimerWheel() : heads_(kBuckets, kNoSlot) {}
+
+    static std::int64_t tick_of(base::TimeNs time) noexcept { return time >> kTickBits; }
+
+    template <typename Links>  // WheelLink& links(slot)
+    void schedule(std::uint32_t slot, base::TimeNs deadline, Links&& links) noexcept {
+        // Never behind the hand, never a whole turn ahead.
+        std::int64_t tick = tick_of(deadline);
+        tick = tick <= hand_ ? hand_ + 1 : tick;
+        tick = tick >= hand_ + static_cast<std::int64_t>(kBuckets) ? hand_ + static_cast<std::int64_t>(kBuckets) - 1 : tick;
+        const auto bucket = static_cast<std::uint32_t>(static_cast<std::uint64_t>(tick) % kBuckets);
+        WheelLink& link = links(slot);
+        link.bucket = bucket;
+        link.previous = kNoSlot;
+        link.next = heads_[bucket];
+        if (link.next != kNoSlot) {
+            links(link.next).previous = slot;
+        }
+        heads_[bucket] = slot;
+    }
+
+    template <typename Links>
+    void remove(std::uint32_t slot, Links&& links) noexcept {
+        WheelLink& link = links(slot);
+        if (link.bucket == kNoSlot) {
+            return;
+        }
+        if (link.previous != kNoSlot) {
+            links(link.previous).next = link.next;
+        } else {
+            heads_[link.bucket] = link.next;
+        }
+        if (link.next != kNoSlot) {
+            links(link.next).previous = link.previous;
+        }
+        link = {};
+    }
+
+    // Where the hand stands before anything is scheduled.
+    void start(base::TimeNs now) noexcept { hand_ = tick_of(now) - 1; }
+
+    // Turns the hand to `now`; `due(slot)` is called for each slot in a bucket passed, already taken out of the wheel: it puts
+    // the slot back with schedule() or ends it. All deadlines in ticks before tick_of(now) have been seen afterwards.
+    template <typename Links, typename Due>
+    void advance(base::TimeNs now, Links&& links, Due&& due) noexcept {
+        const std::int64_t target = tick_of(now) - 1;
+        if (target - hand_ >= static_cast<std::int64_t>(kBuckets)) {
+            // A jump over a whole turn visits every bucket once, with the hand already there: what is put back counts from it.
+            hand_ = target;
+            for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+                visit(bucket, links, due);
+            }
+            return;
+        }
+        while (hand_ < target) {
+            ++hand_;
+            visit(static_cast<std::uint64_t>(hand_) % kBuckets, links, due);
+        }
+    }
+
+    // The first slot scheduled to come up next, for eviction; kNoSlot when the wheel is empty.
+    [[nodiscard]] std::uint32_t nearest() const noexcept {
+        for (std::size_t step = 1; step <= kBuckets; ++step) {
+            const std::size_t bucket = static_cast<std::uint64_t>(hand_ + static_cast<std::int64_t>(step)) % kBuckets;
+            if (heads_[bucket] != kNoSlot) {
+                return heads_[bucket];
+            }
+        }
+        return kNoSlot;
+    }
+
+  private:
+    template <typename Links, typename Due>
+    void visit(std::size_t bucket, Links&& links, Due&& due) noexcept {
+        std::uint32_t slot = heads_[bucket];
+        heads_[bucket] = kNoSlot;
+        while (slot != kNoSlot) {
+            WheelLink& link = links(slot);
+            const std::uint32_t next = link.next;
+            if (next != kNoSlot) {
+                links(next).previous = kNoSlot;
+            }
+            link = {};
+            // The rest of the list hangs on nothing while `due` runs; it names this bucket, so a slot of it that is removed
+            // meanwhile would be unlinked through heads_: due() touches its own slot only.
+            due(slot);
+            slot = next;
+        }
+    }
+
+    std::vector<std::uint32_t> heads_;
+    std::int64_t hand_ = 0;  // the last tick whose bucket was visited
+};
+
+}  // namespace flowclass::flow
