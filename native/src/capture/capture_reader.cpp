@@ -147,13 +147,11 @@ Step CaptureReader::detect(base::Bytes bytes) noexcept {
             stage_ = Stage::pcapng_blocks;
             return {StepKind::skipped, 0};
         case Container::foreign:
-            report_.problem = Problem::unsupported_format;
-            report_.finding = Finding::other_format;
+            report_.set_problem(Problem::unsupported_format, Finding::other_format, 0);
             report_.name = found.foreign;
             break;
         case Container::none:
-            report_.problem = Problem::not_a_capture;
-            report_.finding = Finding::unknown_magic;
+            report_.set_problem(Problem::not_a_capture, Finding::unknown_magic, 0);
             break;
     }
     return {StepKind::stop, 0};
@@ -161,35 +159,30 @@ Step CaptureReader::detect(base::Bytes bytes) noexcept {
 
 // The input is over with `left` unread where `need` bytes had to be.
 void CaptureReader::end_with(base::Bytes left, std::size_t need) noexcept {
-    if (report_.problem != Problem::none) {
-        return;
-    }
-    report_.problem = Problem::cut;
-    report_.problem_offset = report_.bytes_consumed;
-    report_.first = left.size();
-    report_.second = need;
+    const std::uint64_t offset = report_.bytes_consumed;
     switch (stage_) {
         case Stage::detect:
             if (left.empty()) {
                 report_.format = Format::empty;
-                report_.problem = Problem::empty;
-                report_.finding = Finding::no_bytes;
+                report_.set_problem(Problem::empty, Finding::no_bytes, 0);
             } else if (detect_container(left).may_be_capture) {
-                report_.finding = Finding::cut_in_file_header;
+                report_.set_problem(
+                    Problem::cut, Finding::cut_in_file_header, offset, left.size(), need);
             } else {
-                report_.problem = Problem::not_a_capture;
-                report_.finding = Finding::unknown_magic;
+                report_.set_problem(Problem::not_a_capture, Finding::unknown_magic, 0);
             }
             break;
-        case Stage::pcap_records:
-            report_.finding = Finding::cut_in_record;
-            break;
         case Stage::pcap_header:
-            report_.finding = Finding::cut_in_file_header;
+            report_.set_problem(
+                Problem::cut, Finding::cut_in_file_header, offset, left.size(), need);
+            break;
+        case Stage::pcap_records:
+            report_.set_problem(Problem::cut, Finding::cut_in_record, offset, left.size(), need);
             break;
         case Stage::pcapng_blocks:
+            report_.set_problem(Problem::cut, Finding::cut_in_block, offset, left.size(), need);
+            break;
         case Stage::stopped:
-            report_.finding = Finding::cut_in_block;
             break;
     }
     stage_ = Stage::stopped;

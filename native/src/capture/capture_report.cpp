@@ -80,6 +80,21 @@ void CaptureReport::count_skipped(std::uint32_t block_type) noexcept {
     ++skipped_types;
 }
 
+void CaptureReport::set_problem(Problem what,
+                                Finding why,
+                                std::uint64_t offset,
+                                std::uint64_t number,
+                                std::uint64_t other_number) noexcept {
+    if (problem != Problem::none) {
+        return;
+    }
+    problem = what;
+    finding = why;
+    problem_offset = offset;
+    first = number;
+    second = other_number;
+}
+
 std::string CaptureReport::sentence() const {
     const std::string one = std::to_string(first);
     const std::string two = std::to_string(second);
@@ -95,7 +110,7 @@ std::string CaptureReport::sentence() const {
         case Finding::pcap_version:
             return version_sentence("pcap", "2.x", *this);
         case Finding::section_version:
-            return version_sentence("pcapng", "1.x", *this);
+            return version_sentence("pcapng section", "1.x", *this);
         case Finding::cut_in_file_header:
             return cut_sentence("file header", *this);
         case Finding::cut_in_record:

@@ -89,6 +89,12 @@ struct CaptureReport {
     const char* name = "";
 
     void count_skipped(std::uint32_t block_type) noexcept;
+    // The first problem stays.
+    void set_problem(Problem what,
+                     Finding why,
+                     std::uint64_t offset,
+                     std::uint64_t number = 0,
+                     std::uint64_t other_number = 0) noexcept;
     // What, where and why in one sentence; empty without a problem.
     [[nodiscard]] std::string sentence() const;
 };

@@ -46,11 +46,7 @@ bool PcapParser::open(base::Bytes header, Format format, CaptureReport& report) 
     const std::uint32_t snap_length = u32(reader, big_endian_);
     link_type_ = u32(reader, big_endian_) & kLinkTypeMask;
     if (!reader.ok() || major != 2) {
-        report.problem = Problem::unsupported_format;
-        report.finding = Finding::pcap_version;
-        report.problem_offset = 4;
-        report.first = major;
-        report.second = minor;
+        report.set_problem(Problem::unsupported_format, Finding::pcap_version, 4, major, minor);
         return false;
     }
     length_order_ = minor < 3    ? LengthOrder::wire_first
@@ -78,11 +74,7 @@ Step PcapParser::step(base::Bytes bytes,
         std::swap(captured, wire);
     }
     if (captured > longest_) {
-        report.problem = Problem::garbled;
-        report.finding = Finding::record_too_long;
-        report.problem_offset = offset;
-        report.first = captured;
-        report.second = longest_;
+        report.set_problem(Problem::garbled, Finding::record_too_long, offset, captured, longest_);
         return {StepKind::stop, 0};
     }
     const base::Bytes content = reader.bytes(captured);

@@ -58,12 +58,7 @@ Step PcapngParser::stop(const Block& block,
                         Finding finding,
                         std::uint64_t first,
                         std::uint64_t second) {
-    block.report.problem =
-        finding == Finding::section_version ? Problem::unsupported_format : Problem::garbled;
-    block.report.finding = finding;
-    block.report.problem_offset = block.offset;
-    block.report.first = first;
-    block.report.second = second;
+    block.report.set_problem(Problem::garbled, finding, block.offset, first, second);
     return {StepKind::stop, 0};
 }
 
@@ -117,6 +112,10 @@ Step PcapngParser::read_block(std::uint32_t type,
                               base::Bytes body,
                               const Block& block,
                               packet::PacketView& view) {
+    if (!known_section_ && type != static_cast<std::uint32_t>(BlockType::section_header)) {
+        block.report.count_skipped(type);
+        return kSkipped;
+    }
     switch (static_cast<BlockType>(type)) {
         case BlockType::enhanced_packet:
             return stamped_packet(body, false, block, view);
@@ -139,13 +138,15 @@ Step PcapngParser::begin_section(base::Bytes body, const Block& block) {
     reader.skip(4);
     const std::uint16_t major = u16(reader, big_endian_);
     const std::uint16_t minor = u16(reader, big_endian_);
-    if (major != 1) {
-        return stop(block, Finding::section_version, major, minor);
-    }
     interfaces_.clear();
     ++block.report.sections;
     if (block.report.sections == 1) {
         block.report.format = big_endian_ ? Format::pcapng_be : Format::pcapng_le;
+    }
+    known_section_ = major == 1;
+    if (!known_section_) {
+        block.report.set_problem(
+            Problem::unsupported_format, Finding::section_version, block.offset, major, minor);
     }
     return kSkipped;
 }

@@ -70,6 +70,7 @@ class PcapngParser {
     Step simple_packet(base::Bytes body, const Block& block, packet::PacketView& view) noexcept;
 
     bool big_endian_ = false;
+    bool known_section_ = true;   // false: its version is not ours, its blocks are only counted
     base::TimeNs last_time_ = 0;  // what a packet without a stamp gets
     std::vector<Interface> interfaces_;
 };
