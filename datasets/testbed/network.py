@@ -1,8 +1,8 @@
 """Makes three namespaces in a row, client - router - server, and takes them away again.
 
 Nothing exists outside the namespaces: the veth pairs are born inside them, so no name can collide with
-the machine's own and no packet can leave. Namespace names hold the owner's process id; what a killed
-run left behind is found by that id and removed by the next run.
+the machine's own and no packet can leave. The names of namespaces and of the work folder hold the owner's
+process id; what a killed run left behind is found by that id and removed by the next run.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ from .errors import TestbedError
 from .host import Host
 from .scenario import Addresses
 
-__all__ = ["TAP", "network", "sweep"]
+__all__ = ["TAP", "network", "sweep", "work_folder"]
 
 _PREFIX = "flowclass-tb"
 _NAME = re.compile(rf"{_PREFIX}-(\d+)-(?:client|router|server)")
@@ -62,11 +64,24 @@ def network(addresses: Addresses, folder: Path) -> Iterator[tuple[Host, Host, Ho
 
 
 def sweep() -> None:
-    """Remove the namespaces of testbed runs that no longer live."""
+    """Remove the namespaces and work folders of testbed runs that no longer live."""
     for line in _ip("netns", "list").splitlines():
         found = _NAME.match(line)
         if found and not _is_testbed(int(found[1])):
             _remove(found[0])
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}-*-*"):
+        pid = folder.name.removeprefix(f"{_PREFIX}-").split("-")[0]
+        if pid.isdigit() and int(pid) != os.getpid() and not _is_testbed(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """Give a temporary folder that is removed at the end, or by the next run if this one is killed."""
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}-{os.getpid()}-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # some daemons give up root before they read their files
+        yield folder
 
 
 def _is_testbed(pid: int) -> bool:

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from . import programs
 from .errors import MissingError
 from .lab import Lab, Program, Requirement
 from .labels import Label, label_flows, replace_lines
-from .network import network
+from .network import network, work_folder
 from .options import read_options
 from .packets import count_frames
 from .record import Recorder
@@ -94,9 +93,7 @@ def run(scenario: Scenario, output: Path) -> Recording:
     check(scenario)
     program = programs.load(scenario.program)
     options = read_options(program.options, scenario.options, f"{scenario.name}.toml [options]")
-    with tempfile.TemporaryDirectory(prefix="flowclass-testbed-") as work:
-        folder = Path(work)
-        folder.chmod(0o755)  # some daemons give up root before they read their files
+    with work_folder() as folder:
         temporary = folder / scenario.capture
         started = datetime.datetime.now(datetime.UTC)
         with network(scenario.addresses, folder) as (client, router, server):
