@@ -26,6 +26,10 @@ class SchemaError(FlowclassError):
     """A table whose columns are not those of the flow record."""
 
 
+class OutputError(FlowclassError):
+    """A result that could not be written."""
+
+
 class UserFunctionError(FlowclassError):
     """A user's own fingerprint, feature or scorer that cannot be run."""
 
