@@ -1,0 +1,98 @@
+// SSH (RFC 4253 §4.2, §6, §7.1): both sides begin with a line of text, then binary packets.
+//
+//  "SSH-" version "-" software [SP comments] CR LF     at most 255 octets; version 2.0, 1.99 or 1.x
+//  u32 packet length | u8 padding length | u8 20 (KEXINIT) | 16 octets cookie | name lists
+//
+// The names of what was forwarded through it are encrypted: it is an application here.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "fingerprint/contract.hpp"
+
+namespace flowclass::fingerprint::ssh {
+
+inline constexpr Rule kBanner{"ssh.banner",
+                              "the stream begins with SSH-2.0-, SSH-1.99- or SSH-1.5-; RFC 4253 "
+                              "§4.2, §5.1"};
+inline constexpr Rule kLine{
+    "ssh.line", "the first line is printable and ends within 255 octets; RFC 4253 §4.2"};
+inline constexpr Rule kKeyExchange{"ssh.kexinit",
+                                   "a binary packet of whole blocks with message 20 behind the "
+                                   "banner; RFC 4253 §6, §7.1"};
+
+inline constexpr std::array<std::uint16_t, 1> kPorts{22};
+inline constexpr std::array<const Rule*, 3> kRules{&kBanner, &kLine, &kKeyExchange};
+
+struct Matcher {
+    static constexpr MatcherInfo info{.protocol = "ssh",
+                                      .protocol_class = ProtocolClass::app,
+                                      .title = "Secure Shell",
+                                      .ports = kPorts,
+                                      .variants = {},
+                                      .rules = kRules,
+                                      .sources = "RFC 4253"};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'S'}), .least_length = 1};
+
+    static Evidence match(const FlowHead& head) noexcept {
+        Evidence evidence;
+        add(evidence, head, Direction::forward);
+        add(evidence, head, Direction::reverse);
+        return evidence;
+    }
+
+  private:
+    static std::size_t banner_length(Bytes stream) noexcept {
+        for (const std::string_view banner : {"SSH-2.0-", "SSH-1.99-", "SSH-1.5-"}) {
+            std::size_t index = 0;
+            while (index < banner.size() && index < stream.size() &&
+                   stream[index] == static_cast<std::uint8_t>(banner[index])) {
+                ++index;
+            }
+            if (index == banner.size()) {
+                return banner.size();
+            }
+        }
+        return 0;
+    }
+
+    static void add(Evidence& evidence, const FlowHead& head, Direction direction) noexcept {
+        const Bytes stream = head.stream(direction);
+        const std::size_t banner = banner_length(stream);
+        if (banner == 0) {
+            return;
+        }
+        std::size_t end = banner;
+        while (end < stream.size() && end < 255 && stream[end] >= 0x20 && stream[end] <= 0x7e) {
+            ++end;
+        }
+        if (end < stream.size() && stream[end] == '\r') {
+            ++end;
+        }
+        const bool ended = end < stream.size() && stream[end] == '\n';
+        if (!ended && end < stream.size()) {
+            return;
+        }
+        // Three banners.
+        evidence.add_stream(kBanner, head, direction, 0, banner, 62);
+        if (!ended) {
+            return;
+        }
+        evidence.add_stream(kLine, head, direction, end, 1, 8);
+        ByteReader reader = at(stream, end + 1);
+        const std::uint32_t length = reader.be32();
+        const std::uint8_t padding = reader.u8();
+        const std::uint8_t message = reader.u8();
+        // RFC 4253 §6: at most 35000 octets, whole blocks of 8, at least 4 octets of padding.
+        if (reader.ok() && length <= 35000 && length % 8 == 4 && padding >= 4 && padding < length &&
+            message == 20) {
+            evidence.add_stream(kKeyExchange, head, direction, end + 1, 6, 27);
+        }
+    }
+};
+static_assert(FingerprintMatcher<Matcher>);
+
+}  // namespace flowclass::fingerprint::ssh
