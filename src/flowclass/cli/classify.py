@@ -1,0 +1,232 @@
+"""``flowclass classify``: captures in, flows with verdicts out."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from flowclass.cli import summary
+from flowclass.cli.exit_codes import Exit, of_sources
+from flowclass.cli.options import common, setting, with_config
+from flowclass.cli.progress import Progress
+from flowclass.cli.values import Duration, Size, clean
+from flowclass.engine import first_packet_time, matchers, version
+from flowclass.errors import OutputError
+from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.stop import Stop
+from flowclass.policy import Policy
+from flowclass.registry import Registry
+from flowclass.schema import FLOW_DEFINITION, SCHEMA_VERSION, arrow_schema
+from flowclass.sinks import BINARY, FORMATS, SUFFIXES, Sink, open_sink
+from flowclass.sources import ByteSource, Source
+from flowclass.sources.file import Found, find
+from flowclass.sources.stream import StreamSource
+from flowclass.types import EngineOptions, SourceReport
+
+MOST_ORDER = 8
+
+
+@click.command(name="classify", short_help="Say for every flow which protocol it is, with evidence.")
+@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@with_config
+@setting("-o", "--output", metavar="FILE|DIR|-", help="Where the flows go; - is standard output.")
+@setting("--format", "form", type=click.Choice(FORMATS), help="By default what the name of the output says.")
+@setting("--table", is_flag=True, help="Print the table too, with -o and where no terminal is.")
+@setting("--registry", type=click.Path(path_type=Path), help="The registered endpoints.")
+@setting("--policy", type=click.Path(path_type=Path), help="What follows from them; a TOML file.")
+@setting("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Workers.")
+@setting("--memcap", type=Size(), default=0, help="Cap of the flow table, e.g. 512MiB; default: a quarter of memory.")
+@setting("--files", type=click.Choice(["stream", "each"]), default="stream", show_default=True,
+         help="All sources as one stream in time order, or each by itself.")
+@setting("--idle-timeout", type=Duration(), default="120s", show_default=True, help="A silent flow has ended.")
+@setting("--active-timeout", type=Duration(), default="30m", show_default=True, help="An old flow is cut.")
+@setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error.")
+@click.option("-v", "--verbose", is_flag=True, help="Every source and every problem on standard error.")
+@common
+def classify(sources: tuple[str, ...], **given: Any) -> int:
+    """Say for every flow in SRC... which protocol it is, with evidence, and whether its ends are registered.
+
+    SRC is a file, a folder, a quoted glob, @list.txt, or - for standard input: pcap or pcapng, also compressed (gz,
+    zst, lz4, bz2, xz), recognised by content. Without -o a table is printed on a terminal, JSON lines elsewhere.
+    With --json and -o FILE the summary is printed as JSON.
+    """  # fmt: skip
+    options = _run_options(given)
+    opened, found = _open(sources)
+    problems = [
+        SourceReport(name=name, problem="unreadable", sentence=sentence) for name, sentence in found.problems
+    ]
+    if not opened:
+        for problem in problems:
+            click.echo(f"error: {clean(problem.sentence)}", err=True)
+        if found.passed_over:
+            click.echo(f"error: none of the {len(found.passed_over)} files found is a capture", err=True)
+        return Exit.NO_INPUT
+    stop = Stop()
+    with stop.on_signals(), Progress(quiet=given["quiet"]) as progress:
+        run = Run(opened, options, problems=problems, stop=stop, progress=progress)
+        if not given["quiet"]:
+            _say_sources(run, found, verbose=given["verbose"])
+        sinks, outputs = _open_sinks(given, run)
+        _pump(run, sinks)
+    _say_end(run, outputs, given)
+    return _exit_code(run, fail_on_violation=given["fail_on_violation"])
+
+
+def _run_options(given: dict[str, Any]) -> RunOptions:
+    registry, policy = given["registry"], given["policy"]
+    return RunOptions(
+        registry=None if registry is None else Registry.load(registry),
+        policy=None if policy is None else Policy.load(policy),
+        threads=given["threads"],
+        files=given["files"],
+        engine=EngineOptions(
+            memcap=given["memcap"],
+            idle_timeout_ns=given["idle_timeout"],
+            active_timeout_ns=given["active_timeout"],
+        ),
+    )
+
+
+def _open(texts: Sequence[str]) -> tuple[list[Source], Found]:
+    files = find(text for text in texts if text != "-")
+    opened: list[Source] = list(files.sources)
+    if "-" in texts:
+        opened.append(StreamSource(sys.stdin.buffer.raw, "-"))  # type: ignore[attr-defined, unused-ignore]
+    return opened, files
+
+
+def _open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]:
+    form, output = given["form"], given["output"]
+    to_terminal = output is None and form is None and not given["as_json"] and sys.stdout.isatty()
+    sinks: list[Sink] = []
+    outputs: list[str] = []
+    if not to_terminal and not (output is None and form is None and given["table"]):
+        target, form = _target(output, form)
+        schema = arrow_schema()
+        if target is None:
+            if form in BINARY and sys.stdout.isatty():
+                raise click.UsageError(f"{form} is not for a terminal: give -o FILE, or send standard output elsewhere")
+            sinks.append(open_sink(form, sys.stdout.buffer, schema, _metadata(run)))
+        else:
+            sinks.append(open_sink(form, target, schema, _metadata(run)))
+            outputs.append(str(target))
+    if to_terminal or given["table"]:
+        from flowclass.cli.table import stdout_table
+
+        if output == "-":
+            raise click.UsageError("--table and -o - both want standard output: give one of them")
+        sinks.append(stdout_table())
+    return sinks, outputs
+
+
+def _target(output: str | None, form: str | None) -> tuple[Path | None, str]:
+    if output is None or output == "-":
+        return None, form or "jsonl"
+    path = Path(output)
+    if path.is_dir() or output.endswith("/"):
+        form = form or "parquet"
+        try:
+            path.mkdir(exist_ok=True)
+        except OSError as problem:
+            why = (problem.strerror or str(problem)).lower()
+            raise OutputError(f"{output}: cannot be made: {why}; make the folder first") from problem
+        return path / f"flows.{form}", form
+    if form is None:
+        form = SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        raise click.UsageError(
+            f"the name {output!r} does not say a format: end it in {', '.join(sorted(SUFFIXES))}, or give --format"
+        )
+    return path, form
+
+
+def _pump(run: Run, sinks: list[Sink]) -> None:
+    try:
+        for batch in run.batches():
+            for sink in sinks:
+                sink.write(batch)
+        for sink in sinks:
+            sink.finish()
+    except BaseException:
+        for sink in sinks:
+            sink.abort()
+        raise
+
+
+def _metadata(run: Run) -> dict[str, str]:
+    rules = hashlib.sha256(msgspec.json.encode(matchers(), order="sorted")).hexdigest()
+    options = run.options
+    inputs = [
+        {"name": source.name, "size": source.size if isinstance(source, ByteSource) else None}
+        for source in run.sources
+    ]
+    timeouts = options.engine
+    return {
+        "flowclass.schema": SCHEMA_VERSION,
+        "flowclass.version": version(),
+        "flowclass.rules_sha256": rules,
+        "flowclass.registry_version": "" if options.registry is None else str(options.registry.version),
+        "flowclass.policy_sha256": "" if options.policy is None else str(options.policy.sha256),
+        "flowclass.inputs": msgspec.json.encode(inputs).decode(),
+        "flowclass.flow_definition": f"{FLOW_DEFINITION} idle_timeout_ns={timeouts.idle_timeout_ns}"
+        f" active_timeout_ns={timeouts.active_timeout_ns} tcp_linger_ns={timeouts.tcp_linger_ns}"
+        f" vlan_in_key={timeouts.vlan_in_key} tunnels={timeouts.tunnels} files={options.files}",
+    }
+
+
+def _say_sources(run: Run, found: Found, *, verbose: bool) -> None:
+    if len(run.sources) > 1 and run.options.files == "stream":
+        click.echo(f"order     {len(run.sources)} sources by their first packets", err=True)
+        shown = run.sources if verbose else run.sources[:MOST_ORDER]
+        for source in shown:
+            click.echo(f"  {_first_time(source):<30} {clean(source.name)}", err=True)
+        if len(shown) < len(run.sources):
+            click.echo(f"  {len(run.sources) - len(shown)} more with -v", err=True)
+    for what, names in (("are no captures", found.passed_over), ("were given twice", found.repeated)):
+        if names:
+            listed = ", ".join(clean(name) for name in (names if verbose else names[:3]))
+            more = "" if verbose or len(names) <= 3 else ", ..."
+            click.echo(f"left out  {len(names)} files that {what}: {listed}{more}", err=True)
+
+
+def _first_time(source: Source) -> str:
+    prefix = source.prefix() if isinstance(source, ByteSource) else None
+    time = None if prefix is None else first_packet_time(prefix)
+    if time is None:
+        return "no packet"
+    try:
+        whole = datetime.fromtimestamp(time // 1_000_000_000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{time} ns"
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{time % 1_000_000_000:09d}Z"
+
+
+def _say_end(run: Run, outputs: list[str], given: dict[str, Any]) -> None:
+    if given["as_json"]:
+        text = msgspec.json.encode(summary.as_json(run, outputs)).decode()
+        click.echo(text, err=not outputs or given["table"])
+        return
+    if given["quiet"]:
+        for report in run.reports:
+            if report.problem != "none":
+                click.echo(f"error: {summary.problem_line(report)}", err=True)
+        return
+    for line in summary.as_text(run, outputs, verbose=given["verbose"]):
+        click.echo(line, err=True)
+
+
+def _exit_code(run: Run, *, fail_on_violation: bool) -> int:
+    if run.stopped_by is not None:
+        return Exit.SIGNAL + run.stopped_by
+    code = of_sources(run.reports)
+    if code is not Exit.NO_INPUT and fail_on_violation and run.tally.outcome("violation") > 0:
+        return Exit.VIOLATION
+    return code

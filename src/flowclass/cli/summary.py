@@ -1,0 +1,150 @@
+"""Takes a finished run. Gives the summary: flows, outcomes, the balance, problems and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowclass.cli.values import clean, octets
+from flowclass.pipeline.batch import Run
+from flowclass.types import Balance, SourceReport
+
+MOST_SOURCES = 10
+ADVICE = {
+    "unreadable": "the other sources were read",
+    "empty": "capture again, or leave it out",
+    "not_a_capture": "give pcap or pcapng; other recordings must be converted first",
+    "unsupported_format": "convert it to pcap or pcapng, e.g. with editcap -F pcapng",
+    "cut": "all packets before that were used; the recording was not closed properly, or the copy is not complete",
+    "garbled": "all packets before that were used; get the capture again from where it came from",
+    "damaged": "all packets before that were used; get the file again from where it came from",
+    "unsupported_link": "convert the capture to a link type that `flowclass --help` lists, or leave it out",
+}
+
+
+def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
+    """Give the summary for programs."""
+    return {
+        "schema": "flowclass.classify/1",
+        "flows": run.tally.flows,
+        "groups": [
+            {"protocol": protocol, "variant": variant, "tier": tier, "registry_match": match, "policy_outcome": outcome,
+             "flows": count}
+            for (protocol, variant, tier, match, outcome), count in _sorted(
+                run.tally.by("protocol", "variant", "tier", "registry_match", "policy_outcome")
+            )
+        ],
+        "balance": _balance_json(run.balance),
+        "sources": [_source_json(report) for report in run.reports],
+        "counters": run.counters,
+        "outputs": outputs,
+        "stopped_by_signal": run.stopped_by,
+    }  # fmt: skip
+
+
+def as_text(run: Run, outputs: list[str], *, verbose: bool) -> list[str]:
+    """Give the summary for people, as lines."""
+    lines = _flows(run) + _outcomes(run)
+    lines += [f"balance   {line}" for line in _balance(run.balance)]
+    reports = run.reports if verbose or len(run.reports) <= MOST_SOURCES else []
+    if len(run.reports) > 1:
+        for report in reports:
+            lines += [f"  {clean(report.name)}: {line}" for line in _balance(report.balance)[:1]]
+        if not reports:
+            lines.append(f"  the same for each of the {len(run.reports)} sources with -v")
+    lines += _notes(run)
+    problems = [report for report in run.reports if report.problem != "none"]
+    if problems:
+        lines.append(f"problems  in {len(problems)} of {len(run.reports)} sources")
+        shown = problems if verbose else problems[:MOST_SOURCES]
+        lines += [f"  {problem_line(report)}" for report in shown]
+        if len(shown) < len(problems):
+            lines.append(f"  {len(problems) - len(shown)} more with -v")
+    if run.stopped_by is not None:
+        lines.append("stopped   by a signal; what was read until then is complete")
+    lines += [f"wrote     {clean(output)}" for output in outputs]
+    return lines
+
+
+def problem_line(report: SourceReport) -> str:
+    """Say one source's problem: what, where, why, and what to do."""
+    advice = ADVICE.get(report.problem, "")
+    return clean(report.sentence.rstrip(". ") + (f"; {advice}" if advice else ""))
+
+
+def _flows(run: Run) -> list[str]:
+    groups = run.tally.by("protocol_class", "protocol", "tier")
+    order = {"vpn": 0, "overlay": 1, "proxy": 2, "covert": 3, "app": 4}
+    rows = sorted(groups.items(), key=lambda item: (order.get(str(item[0][0]), 5), str(item[0][1]), str(item[0][2])))
+    lines = [f"flows     {run.tally.flows:,}"]
+    for (kind, protocol, tier), count in rows:
+        lines.append(f"  {kind or '':<8} {protocol or '':<16} {tier or '':<10} {count:>9,}")
+    return lines
+
+
+def _outcomes(run: Run) -> list[str]:
+    if run.options.policy is None and run.options.registry is None:
+        return []
+    counted = _sorted(run.tally.by("policy_outcome"))
+    matched = _sorted(run.tally.by("registry_match"))
+    return [
+        "outcomes  " + (", ".join(f"{outcome} {count:,}" for (outcome,), count in counted) or "none"),
+        "registry  " + (", ".join(f"{match} {count:,}" for (match,), count in matched) or "none"),
+    ]
+
+
+def _balance(balance: Balance) -> list[str]:
+    reasons = sorted(balance.packets_skipped.items(), key=lambda item: (-item[1], item[0]))
+    skipped = sum(count for _, count in reasons)
+    named = f" ({', '.join(f'{reason} {count:,}' for reason, count in reasons if count)})" if skipped else ""
+    closed = "" if balance.closed else "  NOT CLOSED: this is a fault of flowclass, please report it"
+    return [
+        f"{balance.packets_read:,} packets read = {balance.packets_in_flows:,} in flows + {skipped:,} skipped{named}"
+        + closed,
+        f"{balance.bytes_read:,} octets read = {balance.bytes_in_flows:,} in flows"
+        f" + {balance.link_overhead_bytes:,} of link layers + {sum(balance.bytes_skipped.values()):,} skipped",
+    ]
+
+
+def _notes(run: Run) -> list[str]:
+    counters = run.counters
+    lines = []
+    if counters.get("evicted"):
+        lines.append(
+            f"evicted   {counters['evicted']:,} flows left the table early because it was full; give more --memcap"
+        )
+    if counters.get("out_of_order"):
+        lines.append(f"order     {counters['out_of_order']:,} packets were older than one before them")
+    if counters.get("flow_bytes"):
+        lines.append(f"memory    {octets(counters['flow_bytes'])} a flow")
+    return lines
+
+
+def _balance_json(balance: Balance) -> dict[str, Any]:
+    return {
+        "packets_read": balance.packets_read,
+        "packets_in_flows": balance.packets_in_flows,
+        "packets_skipped": dict(balance.packets_skipped),
+        "bytes_read": balance.bytes_read,
+        "bytes_in_flows": balance.bytes_in_flows,
+        "link_overhead_bytes": balance.link_overhead_bytes,
+        "bytes_skipped": dict(balance.bytes_skipped),
+        "closed": balance.closed,
+    }
+
+
+def _source_json(report: SourceReport) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "format": report.format,
+        "packets": report.packets,
+        "bytes": report.bytes,
+        "problem": report.problem,
+        "sentence": report.sentence,
+        "offset": report.offset,
+        "blocks_skipped": dict(report.blocks_skipped),
+        "balance": _balance_json(report.balance),
+    }
+
+
+def _sorted(counts: Any) -> list[tuple[tuple[str | None, ...], int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], tuple(str(part) for part in item[0])))

@@ -1,0 +1,115 @@
+"""The thin typed face of the native engine: octets in, record batches out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowclass import _core
+from flowclass.types import MAX_THREADS, EngineOptions, check_range
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from flowclass.policy import Policy
+    from flowclass.registry import Registry
+
+
+class Engine:
+    """One engine: its flows, heads and counters.
+
+    Parameters
+    ----------
+    options : EngineOptions
+        How flows are cut.
+    threads : int
+        Workers; the result does not depend on it.
+    registry : Registry, optional
+        The registered endpoints.
+    policy : Policy, optional
+        What follows from them.
+
+    Notes
+    -----
+    Cutting the input anywhere gives the same flows. ``poll`` and ``finish`` give them in their final order.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        *,
+        threads: int = 1,
+        registry: Registry | None = None,
+        policy: Policy | None = None,
+    ) -> None:
+        check_range("threads", threads, 1, MAX_THREADS)
+        self._native = _core.Engine(
+            idle_timeout_ns=options.idle_timeout_ns,
+            active_timeout_ns=options.active_timeout_ns,
+            tcp_linger_ns=options.tcp_linger_ns,
+            memcap=options.memcap,
+            threads=threads,
+            batch_rows=options.batch_rows,
+            vlan_in_key=options.vlan_in_key,
+            tunnels=options.tunnels,
+            registry=None if registry is None else registry.native,
+            policy=None if policy is None else policy.native,
+        )
+
+    def begin_source(self, name: str) -> None:
+        """Say that the octets of another capture follow; flows go on."""
+        self._native.begin_source(name)
+
+    def push(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Take octets of a pcap or pcapng, cut anywhere."""
+        self._native.push(chunk)
+
+    def push_packets(self, link_type: int, packets: Sequence[tuple[int, bytes]]) -> None:
+        """Take ``(time in ns, frame)`` pairs."""
+        self._native.push_packets(link_type, packets)
+
+    def end_source(self) -> dict[str, Any]:
+        """Say that the capture is over; give the report of it."""
+        return self._native.end_source()
+
+    def advance(self, now_ns: int) -> None:
+        """Say that the wire was silent until ``now_ns``."""
+        self._native.advance(now_ns)
+
+    def poll(self) -> list[pa.RecordBatch]:
+        """Give the full batches that are ready."""
+        return [_record_batch(batch) for batch in self._native.poll()]
+
+    def finish(self) -> list[pa.RecordBatch]:
+        """End every flow and give the rest; the last batch may be short."""
+        return [_record_batch(batch) for batch in self._native.finish()]
+
+    def counters(self) -> dict[str, Any]:
+        """Give all counters of this engine."""
+        return self._native.counters()
+
+    def source_counters(self) -> dict[str, Any]:
+        """Give the counters of the current or last source alone."""
+        return self._native.source_counters()
+
+
+def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:
+    """Give the time of a capture's first packet, in ns since 1970 UTC, from its first octets."""
+    return _core.first_packet_time(prefix)
+
+
+def matchers() -> list[dict[str, Any]]:
+    """Give every fingerprint of this build: protocol, class, ports, variants, rules."""
+    return _core.matchers()
+
+
+def version() -> str:
+    """Give the version of the native core."""
+    return _core.version()
+
+
+def _record_batch(native: _core.FlowBatch) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    batch: pa.RecordBatch = pa.record_batch(native)
+    return batch

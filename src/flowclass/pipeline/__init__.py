@@ -1,0 +1,1 @@
+"""From sources through the engine to sinks: the only room that pumps."""

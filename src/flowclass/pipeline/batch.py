@@ -1,0 +1,269 @@
+"""The pump: sources -> engine -> record batches. Nothing else pushes into an engine.
+
+Takes sources and options. Gives record batches in their final order, and afterwards what happened:
+a report and a balance for each source, the counters, the tally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from flowclass.engine import Engine, first_packet_time
+from flowclass.errors import ConfigError, SourceError
+from flowclass.pipeline.stop import Stop, Stopped
+from flowclass.pipeline.tally import Tally
+from flowclass.sources import ByteSource, Frames, Octets, PacketSource, Source
+from flowclass.types import MAX_THREADS, Balance, EngineOptions, SourceReport, check_range
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from flowclass.policy import Policy
+    from flowclass.registry import Registry
+
+Files = Literal["stream", "each"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Everything that decides what a run gives.
+
+    Parameters
+    ----------
+    registry : Registry, optional
+        The registered endpoints.
+    policy : Policy, optional
+        What follows from them.
+    threads : int
+        Workers; the records do not depend on it.
+    files : {"stream", "each"}
+        Whether the sources are one stream, in the order of their first packets, or each its own.
+    engine : EngineOptions
+        How flows are cut.
+    """
+
+    registry: Registry | None = None
+    policy: Policy | None = None
+    threads: int = 1
+    files: Files = "stream"
+    engine: EngineOptions = field(default_factory=EngineOptions)
+
+    def __post_init__(self) -> None:
+        check_range("threads", self.threads, 1, MAX_THREADS)
+        if self.files not in ("stream", "each"):
+            raise ConfigError(f"files = {self.files!r} is not permitted: give 'stream' or 'each'")
+
+
+class Run:
+    """One run over a list of sources.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+        In the order given; ``sources`` holds them afterwards in the order taken.
+    options : RunOptions
+        What to do.
+    problems : iterable of SourceReport
+        Of sources that could not even be found.
+    stop : Stop, optional
+        Through which the run can be asked to end early.
+    progress : callable, optional
+        Called with the run after every slice.
+
+    Attributes
+    ----------
+    reports : list of SourceReport
+        One for each source read so far, and those given as problems.
+    counters : dict
+        Of the engine; summed over sources when each has its own.
+    tally : Tally
+        Of the records given so far.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[Source],
+        options: RunOptions,
+        *,
+        problems: Iterable[SourceReport] = (),
+        stop: Stop | None = None,
+        progress: Callable[[Run], None] | None = None,
+    ) -> None:
+        self.options = options
+        self.sources = list(sources)
+        if len(self.sources) > 1:
+            self.sources = by_first_packet(self.sources)
+        self.reports: list[SourceReport] = list(problems)
+        self.tally = Tally()
+        self.finished = False
+        self.octets_done = 0
+        self._stop = Stop() if stop is None else stop
+        self._progress = progress
+        self._counters: dict[str, Any] = {}
+        self._engine: Engine | None = None
+        self._source: Source | None = None
+
+    @property
+    def counters(self) -> dict[str, Any]:
+        """All counters so far."""
+        if self._engine is None:
+            return self._counters
+        return _sum_counters(self._counters, self._engine.counters())
+
+    @property
+    def balance(self) -> Balance:
+        """The balance of all sources so far."""
+        counters = self.counters
+        return Balance.of(counters) if counters else Balance()
+
+    @property
+    def stopped_by(self) -> int | None:
+        """The signal that ended the run early, if one did."""
+        return self._stop.signal
+
+    @property
+    def octets_read(self) -> int:
+        """Octets of the sources read so far, as they are stored."""
+        return self.octets_done + (self._source.position if isinstance(self._source, ByteSource) else 0)
+
+    @property
+    def octets_total(self) -> int | None:
+        """Octets of all sources as they are stored; None when one does not know."""
+        sizes = [source.size if isinstance(source, ByteSource) else None for source in self.sources]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Read all sources and give the records; can be used once."""
+        self._engine = self._new_engine()
+        for place, source in enumerate(self.sources):
+            if place > 0 and self.options.files == "each":
+                yield from self._finish_engine()
+                self._engine = self._new_engine()
+            yield from self._pump(source, self._engine)
+            if self._stop.signal is not None:
+                break
+        yield from self._finish_engine()
+        self.finished = True
+
+    def _new_engine(self) -> Engine:
+        options = self.options
+        return Engine(options.engine, threads=options.threads, registry=options.registry, policy=options.policy)
+
+    def _finish_engine(self) -> Iterator[pa.RecordBatch]:
+        if self._engine is None:
+            return
+        rest = self._engine.finish()
+        self._counters = _sum_counters(self._counters, self._engine.counters())
+        self._engine = None
+        yield from self._counted(rest)
+
+    def _pump(self, source: Source, engine: Engine) -> Iterator[pa.RecordBatch]:
+        self._source = source
+        engine.begin_source(source.name)
+        failure = ""
+        interrupted = False
+        try:
+            if isinstance(source, PacketSource):
+                for burst in self._awaited(source.bursts()):
+                    engine.push_packets(source.link_type, burst)
+                    yield from self._after_slice(engine)
+            else:
+                for chunk in self._awaited(source.slices()):
+                    engine.push(chunk)
+                    yield from self._after_slice(engine)
+        except SourceError as problem:
+            failure = str(problem)
+        except Stopped:
+            interrupted = True
+        report = engine.end_source()
+        self.reports.append(_report(report, Balance.of(engine.source_counters()), failure, interrupted))
+        self.octets_done += source.position if isinstance(source, ByteSource) else 0
+        self._source = None
+
+    def _awaited(self, pieces: Iterator[Octets] | Iterator[Frames]) -> Iterator[Any]:
+        """Give the pieces; while one is awaited, a signal may break in."""
+        end = object()
+        while True:
+            with self._stop.waiting():
+                piece: Any = next(pieces, end)
+            if piece is end:
+                return
+            yield piece
+
+    def _after_slice(self, engine: Engine) -> Iterator[pa.RecordBatch]:
+        yield from self._counted(engine.poll())
+        if self._progress is not None:
+            self._progress(self)
+
+    def _counted(self, batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.tally.add(batch)
+            yield batch
+
+
+def by_first_packet(sources: list[Source]) -> list[Source]:
+    """Order sources by their first packets.
+
+    Those without a packet come last; where nothing decides, the order given does. Frames that are in no capture
+    cannot be looked at beforehand: as long as one such source is in the list, the order given stands.
+    """
+    if any(not isinstance(source, ByteSource) for source in sources):
+        return sources
+    keys = []
+    for place, source in enumerate(sources):
+        prefix = source.prefix() if isinstance(source, ByteSource) else None
+        time = None if prefix is None else first_packet_time(prefix)
+        keys.append((time is None, time or 0, place))
+    return [sources[place] for _, _, place in sorted(keys)]
+
+
+def _report(native: dict[str, Any], balance: Balance, failure: str, interrupted: bool) -> SourceReport:
+    name = native["name"]
+    problem, sentence = native["problem"], native["sentence"]
+    if sentence and not sentence.startswith(name):
+        sentence = f"{name}: {sentence}"
+    unknown = {reason: count for reason, count in balance.packets_skipped.items() if reason.startswith("link_type_")}
+    if interrupted:
+        problem, sentence = "interrupted", f"{name}: a signal ended the run before its end; what was read was used"
+    elif failure:
+        problem, sentence = ("damaged" if native["bytes"] > 0 else "unreadable"), failure
+    elif problem == "none" and unknown:
+        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(unknown.items()))
+        problem = "unsupported_link"
+        sentence = f"{name}: frames of link types that are not decoded were skipped: {listed}"
+    return SourceReport(
+        name=name,
+        format=native["format"],
+        packets=native["packets"],
+        bytes=native["bytes"],
+        problem=problem,
+        sentence=sentence,
+        offset=native["offset"],
+        blocks_skipped=dict(native["blocks_skipped"]),
+        balance=balance,
+    )
+
+
+def _sum_counters(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    """Add counters of engines that ran one after another: numbers, pairs and mappings of these."""
+    if not left:
+        return right
+    out: dict[str, Any] = {}
+    for key in {**left, **right}:
+        mine, theirs = left.get(key), right.get(key)
+        if mine is None or theirs is None:
+            out[key] = theirs if mine is None else mine
+        elif key in ("time_first", "time_last"):
+            out[key] = min(mine, theirs) if key == "time_first" else max(mine, theirs)
+        elif key.startswith("peak_"):
+            out[key] = max(mine, theirs)
+        elif isinstance(mine, dict):
+            out[key] = _sum_counters(mine, theirs)
+        elif isinstance(mine, (list, tuple)):
+            out[key] = [a + b for a, b in zip(mine, theirs, strict=True)]
+        else:
+            out[key] = mine + theirs
+    return out

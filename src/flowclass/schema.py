@@ -1,0 +1,68 @@
+"""The columns of a flow record: names, types, units, meanings, and their names elsewhere.
+
+Takes them from the native core, where each is written once. Gives them as an Arrow schema, as
+Markdown and as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowclass import _core
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = "1.0"
+
+FLOW_DEFINITION = (
+    "A flow is the packets, in both directions, with one key: addresses, ports, IP protocol, VLAN ids and the"
+    " symmetric ids of the tunnels around them. It ends when it is idle, older than the active timeout, closed by"
+    " TCP FIN or RST and its linger, evicted, or when the input ends."
+)
+
+
+def fields() -> list[dict[str, Any]]:
+    """Give every column in order.
+
+    Returns
+    -------
+    list of dict
+        ``name, type, unit, meaning, zeek, eve, ipfix`` of each.
+
+    Examples
+    --------
+    >>> fields()[0]["name"]
+    'flow_id'
+    """
+    return _core.schema_fields()
+
+
+def arrow_schema() -> pa.Schema:
+    """Give the Arrow schema of every record batch.
+
+    Examples
+    --------
+    >>> arrow_schema().names[:2]
+    ['flow_id', 'community_id']
+    """
+    import pyarrow as pa
+
+    columns: pa.Schema = pa.schema(_core.schema())
+    return columns
+
+
+def markdown() -> str:
+    """Give the columns as a Markdown table."""
+    head = ("column", "type", "unit", "meaning", "Zeek conn.log", "Suricata EVE", "IPFIX")
+    keys = ("name", "type", "unit", "meaning", "zeek", "eve", "ipfix")
+    lines = [f"# Flow record {SCHEMA_VERSION}", "", _row(head), _row(["---"] * len(head))]
+    for column in fields():
+        cells = [str(column.get(key) or "").replace("|", "\\|") for key in keys]
+        cells[0] = f"`{cells[0]}`"
+        lines.append(_row(cells))
+    return "\n".join([*lines, ""])
+
+
+def _row(cells: tuple[str, ...] | list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,70 @@
+"""Where flow records go. One file per format; each has one class ``Sink``.
+
+A sink takes record batches in order. Its file appears complete at ``finish`` or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = ("parquet", "jsonl", "csv", "arrow")
+SUFFIXES = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".arrows": "arrow",
+}
+BINARY = frozenset({"parquet", "arrow"})
+
+Target: TypeAlias = "Path | IO[bytes]"
+
+
+class Sink(Protocol):
+    """Takes the flows of a run."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take one batch.
+
+        Raises
+        ------
+        OutputError
+            When it can't be written.
+        """
+
+    def finish(self) -> None:
+        """All batches were given: make the output complete."""
+
+    def abort(self) -> None:
+        """Something failed: leave nothing behind. Never raises."""
+
+
+def open_sink(form: str, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> Sink:
+    """Open the sink of a format.
+
+    Parameters
+    ----------
+    form : str
+        One of ``FORMATS``.
+    target : Path or binary file object
+        A path is written whole or not at all; a file object is written as it comes and left open.
+    schema : pyarrow.Schema
+        Of every batch that will come.
+    metadata : mapping of str to str
+        What the file says about the run, where the format has a place for it.
+
+    Raises
+    ------
+    OutputError
+        When the target can't be opened.
+    """
+    made: Sink = import_module(f"flowclass.sinks.{form}").Sink(target, schema, metadata)
+    return made

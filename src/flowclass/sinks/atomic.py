@@ -1,0 +1,144 @@
+"""Takes a path and octets. Gives a file that appears complete or not at all.
+
+Written beside its place as ``.tmp-*``, synced, renamed, and the folder synced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from io import BufferedWriter
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from flowclass.errors import OutputError
+
+Stream: TypeAlias = "IO[bytes]"
+
+
+class AtomicFile:
+    """A file being written.
+
+    Parameters
+    ----------
+    target : Path or binary file object
+        A path of a plain file is replaced at ``commit``. A device or pipe, and a file object, are written as
+        octets come.
+
+    Raises
+    ------
+    OutputError
+        When nothing can be written there.
+    """
+
+    def __init__(self, target: Path | IO[bytes]) -> None:
+        self._path: Path | None = None
+        self._temporary: Path | None = None
+        self._owned: BufferedWriter | None = None
+        if not isinstance(target, Path):
+            self.name = str(getattr(target, "name", "the stream given"))
+            self.file: Stream = _Counted(target)
+            return
+        self.name = str(target)
+        try:
+            if target.is_dir():
+                raise IsADirectoryError(21, "is a folder")
+            if target.exists() and not target.is_file():
+                self._owned = target.open("wb")
+            else:
+                self._path = target.resolve()
+                self._temporary = self._path.parent / f".tmp-{self._path.name}-{os.getpid()}"
+                self._owned = self._temporary.open("xb")
+        except OSError as problem:
+            raise output_error(self.name, problem) from problem
+        self.file = _Counted(self._owned)
+
+    def commit(self) -> None:
+        """Make the file appear.
+
+        Raises
+        ------
+        OutputError
+            When the disk does not take it; then nothing appears.
+        """
+        try:
+            self.file.flush()
+            if self._owned is None:
+                return
+            if self._path is not None and self._temporary is not None:
+                os.fsync(self._owned.fileno())
+                self._owned.close()
+                self._temporary.replace(self._path)
+                self._temporary = None
+                _sync_folder(self._path.parent)
+            else:
+                self._owned.close()
+        except OSError as problem:
+            self.abort()
+            raise output_error(self.name, problem) from problem
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        if self._owned is not None:
+            with contextlib.suppress(OSError):
+                self._owned.close()
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+            self._temporary = None
+
+
+def output_error(name: str, problem: OSError) -> OutputError:
+    """Say what could not be written, why, and what to do."""
+    advice = {
+        FileNotFoundError: "make the folder first",
+        PermissionError: "choose a place that you may write to",
+        IsADirectoryError: "give a file name",
+        BrokenPipeError: "its reader ended before all was written",
+    }.get(type(problem), "check the space and the state of the disk")
+    why = (problem.strerror or str(problem)).lower()
+    return OutputError(f"{name}: cannot be written: {why}; {advice}")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class _Counted:
+    """A stream that can say its position even when it is a pipe."""
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._written = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            done += self._stream.write(view[done:]) or 0
+        self._written += done
+        return done
+
+    def tell(self) -> int:
+        return self._written
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Leave the stream open: who opened it closes it."""

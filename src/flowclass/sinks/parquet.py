@@ -1,0 +1,73 @@
+"""Parquet: row groups of 256 k rows, zstd, dictionaries for enums, metadata about the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flowclass.sinks import Target
+from flowclass.sinks.atomic import AtomicFile, output_error
+
+ROW_GROUP = 256 * 1024
+
+
+class Sink:
+    """Writes one Parquet file. The row groups depend on the rows alone, not on how they were batched."""
+
+    def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
+        self._file = AtomicFile(target)
+        self._waiting: list[pa.RecordBatch] = []
+        self._rows = 0
+        self._schema = schema.with_metadata(dict(metadata))
+        try:
+            self._writer = pq.ParquetWriter(
+                pa.PythonFile(self._file.file, mode="w"),
+                self._schema,
+                compression="zstd",
+                compression_level=3,
+                use_dictionary=True,
+                write_statistics=True,
+                write_page_index=True,
+                version="2.6",
+            )
+        except OSError as problem:
+            self.abort()
+            raise output_error(self._file.name, problem) from problem
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take one batch."""
+        while self._rows + batch.num_rows >= ROW_GROUP:
+            rest = ROW_GROUP - self._rows
+            self._waiting.append(batch.slice(0, rest))
+            self._write_group()
+            batch = batch.slice(rest)
+        if batch.num_rows > 0:
+            self._waiting.append(batch)
+            self._rows += batch.num_rows
+
+    def finish(self) -> None:
+        """Write what waits, the footer, and make the file appear."""
+        if self._waiting:
+            self._write_group()
+        try:
+            self._writer.close()
+        except OSError as problem:
+            self.abort()
+            raise output_error(self._file.name, problem) from problem
+        self._file.commit()
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        self._waiting.clear()
+        self._file.abort()
+
+    def _write_group(self) -> None:
+        table = pa.Table.from_batches(self._waiting).replace_schema_metadata(self._schema.metadata)
+        self._waiting, self._rows = [], 0
+        try:
+            self._writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
+        except OSError as problem:
+            self.abort()
+            raise output_error(self._file.name, problem) from problem

@@ -1,0 +1,262 @@
+"""Captures in files: one file, folders, globs, lists.
+
+Takes paths as a person writes them. Gives ``FileSource`` objects in the order given; folders and
+globs are expanded in sorted order.
+
+A plain file is read through one buffer and not mapped: when somebody shortens a mapped file while
+it is read, touching the lost pages ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from glob import glob, has_magic
+from pathlib import Path
+
+from flowclass.errors import SourceError
+from flowclass.sources import PREFIX, SLICE, Octets
+from flowclass.sources.compression import codec_of, slices, unpacked
+
+CAPTURE_SUFFIXES = frozenset({".pcap", ".pcapng", ".cap", ".dmp", ".ntar", ".pcap-ng"})
+COMPRESSED_SUFFIXES = frozenset({".gz", ".zst", ".zstd", ".lz4", ".bz2", ".xz"})
+_CAPTURE_MAGICS = frozenset(
+    bytes.fromhex(magic)
+    for magic in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "34cdb2a1", "a1b2cd34", "0a0d0d0a")
+)
+
+
+class FileSource:
+    """One capture file, plain or compressed.
+
+    Parameters
+    ----------
+    path : Path
+        Where it lies.
+    name : str, optional
+        What it is called in the records; by default the path as text.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self.path = path
+        self.name = os.fsencode(path).decode("utf-8", "replace") if name is None else name
+        self._raw: _CountedFile | None = None
+        self._taken = 0
+
+    @property
+    def size(self) -> int | None:
+        """Octets of the file; None when it can't be asked."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return None
+
+    @property
+    def position(self) -> int:
+        """Octets of the file read so far."""
+        return self._taken if self._raw is None else self._raw.taken
+
+    def prefix(self) -> Octets | None:
+        """Give the first octets, decompressed."""
+        try:
+            with self.path.open("rb", buffering=0) as raw:
+                stream, _ = unpacked(raw)
+                head = b""
+                while len(head) < PREFIX and (step := stream.read(64 << 10)):
+                    head += step
+        except (OSError, EOFError, ValueError):
+            return None
+        return head
+
+    def slices(self) -> Iterator[Octets]:
+        """Give the capture's octets."""
+        try:
+            raw = _CountedFile(self.path)
+        except OSError as problem:
+            raise SourceError(_unreadable(self.name, problem)) from problem
+        self._raw = raw
+        try:
+            before = raw.facts()
+            yield from self._read(raw)
+            after = raw.facts()
+        except OSError as problem:
+            raise SourceError(f"{self.name}: reading failed: {problem.strerror or problem}") from problem
+        finally:
+            self._taken = raw.taken
+            self._raw = None
+            raw.close()
+        if after != before:
+            raise SourceError(
+                f"{self.name}: the file changed while it was read ({before[0]} octets before, {after[0]} after);"
+                " what was there when it was read was used: run again when nothing writes to it"
+            )
+
+    def _read(self, raw: _CountedFile) -> Iterator[Octets]:
+        buffer = bytearray(SLICE)
+        first = raw.readinto(buffer)
+        if codec_of(buffer[:first]) is None:
+            while first > 0:
+                yield memoryview(buffer)[:first]
+                first = raw.readinto(buffer)
+            return
+        raw.rewind()
+        try:
+            yield from slices(raw, again=lambda: _CountedFile(self.path))
+        except SourceError as problem:
+            raise SourceError(f"{self.name}: {problem}") from problem
+
+
+@dataclass
+class Found:
+    """What the paths given came to.
+
+    Parameters
+    ----------
+    sources : list of FileSource
+        In the order given, no file twice.
+    passed_over : list of str
+        Files of folders and globs that are no captures by their content.
+    repeated : list of str
+        Files that were given more than once.
+    problems : list of (str, str)
+        Name and sentence of what could not be found.
+    """
+
+    sources: list[FileSource] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+def find(given: Iterable[str | Path], seen: set[tuple[int, int]] | None = None) -> Found:
+    """Find the capture files that paths, folders, globs and lists mean.
+
+    Parameters
+    ----------
+    given : iterable of str or Path
+        Each a file, a folder (searched to the bottom), a glob (``**`` included) or ``@list.txt`` with one of
+        these a line.
+    seen : set of (int, int), optional
+        Device and inode of files found before; grows.
+    """
+    found = Found()
+    seen = set() if seen is None else seen
+    for item in given:
+        text = os.fspath(item)
+        if text.startswith("@"):
+            for line in _lines(Path(text[1:]), found):
+                _find_one(line, found, seen)
+        else:
+            _find_one(text, found, seen)
+    return found
+
+
+def _find_one(text: str, found: Found, seen: set[tuple[int, int]]) -> None:
+    path = Path(text)
+    try:
+        if path.is_dir():
+            inside = sorted(entry for entry in path.rglob("*") if entry.is_file() and not _hidden(entry, path))
+            _add_many(inside, found, seen)
+            if not inside:
+                found.problems.append((text, f"{text}: the folder holds no file; give one that holds captures"))
+        elif has_magic(text) and not path.exists():
+            matched = sorted(Path(entry) for entry in glob(text, recursive=True))
+            _add_many([entry for entry in matched if entry.is_file()], found, seen)
+            if not matched:
+                found.problems.append((text, f"{text}: no file matches; check the pattern and the folder"))
+        else:
+            _add(path, found, seen)
+    except OSError as problem:
+        found.problems.append((text, _unreadable(text, problem)))
+
+
+def _add_many(paths: list[Path], found: Found, seen: set[tuple[int, int]]) -> None:
+    for path in paths:
+        if _may_be_capture(path):
+            _add(path, found, seen)
+        else:
+            found.passed_over.append(str(path))
+
+
+def _add(path: Path, found: Found, seen: set[tuple[int, int]]) -> None:
+    facts = path.stat()
+    if (facts.st_dev, facts.st_ino) in seen:
+        found.repeated.append(str(path))
+        return
+    seen.add((facts.st_dev, facts.st_ino))
+    found.sources.append(FileSource(path))
+
+
+def _may_be_capture(path: Path) -> bool:
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if suffixes and (
+        suffixes[-1] in CAPTURE_SUFFIXES
+        or (len(suffixes) == 2 and suffixes[1] in COMPRESSED_SUFFIXES and suffixes[0] in CAPTURE_SUFFIXES)
+    ):
+        return True
+    try:
+        with path.open("rb", buffering=0) as raw:
+            stream, _ = unpacked(raw)
+            return (stream.read(4) or b"") in _CAPTURE_MAGICS
+    except (OSError, EOFError, ValueError):
+        return False
+
+
+def _hidden(entry: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in entry.relative_to(folder).parts)
+
+
+def _lines(path: Path, found: Found) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as problem:
+        found.problems.append((f"@{path}", _unreadable(str(path), problem)))
+        return []
+    except UnicodeDecodeError as problem:
+        found.problems.append((f"@{path}", f"{path}: the list is not UTF-8 text at octet {problem.start}"))
+        return []
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _unreadable(name: str, problem: OSError) -> str:
+    advice = {
+        FileNotFoundError: "check the name",
+        PermissionError: "ask for the right to read it",
+        IsADirectoryError: "give a file",
+    }.get(type(problem), "check the disk")
+    why = (problem.strerror or str(problem)).lower()
+    return f"{name}: cannot be read: {why}; {advice}"
+
+
+class _CountedFile:
+    """A file that says how much of it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self.taken = 0
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(size) or b""
+        self.taken += len(data)
+        return data
+
+    def readinto(self, buffer: bytearray) -> int:
+        count = self._file.readinto(buffer) or 0
+        self.taken += count
+        return count
+
+    def rewind(self) -> None:
+        self._file.seek(0)
+        self.taken = 0
+
+    def facts(self) -> tuple[int, int]:
+        facts = os.fstat(self._file.fileno())
+        return facts.st_size, facts.st_mtime_ns
+
+    def close(self) -> None:
+        self._file.close()

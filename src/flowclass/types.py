@@ -1,0 +1,189 @@
+"""The small frozen values that pass between the rooms: options, reports, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowclass.errors import ConfigError
+
+SECOND_NS = 1_000_000_000
+MAX_TIMEOUT_NS = 7 * 24 * 3600 * SECOND_NS
+MIN_MEMCAP = 1 << 20
+MAX_THREADS = 256
+
+
+def check_range(name: str, value: int, least: int, most: int) -> None:
+    """Raise unless ``least <= value <= most``.
+
+    Parameters
+    ----------
+    name : str
+        What the value is called, for the sentence.
+    value, least, most : int
+        The value and the permitted range, both ends included.
+
+    Raises
+    ------
+    ConfigError
+        With the value and the range.
+
+    Examples
+    --------
+    >>> check_range("threads", 2, 1, 256)
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigError(f"{name} = {value!r} is not permitted: give a whole number from {least} to {most}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """How flows are cut and how much memory they may take.
+
+    Parameters
+    ----------
+    idle_timeout_ns : int
+        A flow without a packet for this long has ended, in ns of packet time.
+    active_timeout_ns : int
+        A flow older than this is cut into segments, in ns of packet time.
+    tcp_linger_ns : int
+        How long a TCP flow is kept after FIN or RST, in ns of packet time.
+    memcap : int
+        Cap of the flow table in octets; 0 = a quarter of the machine's memory.
+    batch_rows : int
+        Rows of a full record batch.
+    vlan_in_key : bool
+        Whether the VLAN ids are part of the flow key.
+    tunnels : bool
+        Whether flows inside tunnels become records too.
+
+    Examples
+    --------
+    >>> EngineOptions(idle_timeout_ns=60_000_000_000).batch_rows
+    65536
+    """
+
+    idle_timeout_ns: int = 120 * SECOND_NS
+    active_timeout_ns: int = 1800 * SECOND_NS
+    tcp_linger_ns: int = 5 * SECOND_NS
+    memcap: int = 0
+    batch_rows: int = 65_536
+    vlan_in_key: bool = True
+    tunnels: bool = True
+
+    def __post_init__(self) -> None:
+        check_range("idle_timeout_ns", self.idle_timeout_ns, 1, MAX_TIMEOUT_NS)
+        check_range("active_timeout_ns", self.active_timeout_ns, 1, MAX_TIMEOUT_NS)
+        check_range("tcp_linger_ns", self.tcp_linger_ns, 0, MAX_TIMEOUT_NS)
+        if self.memcap != 0:
+            check_range("memcap", self.memcap, MIN_MEMCAP, 1 << 46)
+        check_range("batch_rows", self.batch_rows, 1, 1 << 24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Every packet and octet read is in a flow or has a named reason why not.
+
+    Parameters
+    ----------
+    packets_read, bytes_read : int
+        Frames the source gave, and their octets on the wire.
+    packets_in_flows, bytes_in_flows : int
+        Those in flows; the octets are IP octets.
+    link_overhead_bytes : int
+        Octets around the IP packets of frames in flows.
+    packets_skipped, bytes_skipped : mapping of str to int
+        The others, by reason.
+
+    Examples
+    --------
+    >>> Balance(packets_read=3, packets_in_flows=2, packets_skipped={"malformed": 1}).closed
+    True
+    """
+
+    packets_read: int = 0
+    bytes_read: int = 0
+    packets_in_flows: int = 0
+    bytes_in_flows: int = 0
+    link_overhead_bytes: int = 0
+    packets_skipped: Mapping[str, int] = field(default_factory=dict)
+    bytes_skipped: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, counters: Mapping[str, Any]) -> Balance:
+        """Take the balance out of the engine's counters."""
+        skipped: Mapping[str, tuple[int, int]] = counters["packets_skipped"]
+        return cls(
+            packets_read=counters["packets_read"],
+            bytes_read=counters["bytes_read"],
+            packets_in_flows=counters["packets_in_flows"],
+            bytes_in_flows=counters["bytes_in_flows"],
+            link_overhead_bytes=counters["link_overhead_bytes"],
+            packets_skipped={reason: pair[0] for reason, pair in skipped.items()},
+            bytes_skipped={reason: pair[1] for reason, pair in skipped.items()},
+        )
+
+    @property
+    def closed(self) -> bool:
+        """Whether both sums come out."""
+        packets = self.packets_in_flows + sum(self.packets_skipped.values())
+        octets = self.bytes_in_flows + self.link_overhead_bytes + sum(self.bytes_skipped.values())
+        return packets == self.packets_read and octets == self.bytes_read
+
+    def __add__(self, other: Balance) -> Balance:
+        return Balance(
+            packets_read=self.packets_read + other.packets_read,
+            bytes_read=self.bytes_read + other.bytes_read,
+            packets_in_flows=self.packets_in_flows + other.packets_in_flows,
+            bytes_in_flows=self.bytes_in_flows + other.bytes_in_flows,
+            link_overhead_bytes=self.link_overhead_bytes + other.link_overhead_bytes,
+            packets_skipped=_summed(self.packets_skipped, other.packets_skipped),
+            bytes_skipped=_summed(self.bytes_skipped, other.bytes_skipped),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """What one source was and how reading it ended.
+
+    Parameters
+    ----------
+    name : str
+        As in the column ``source_file``.
+    format : str
+        Container, e.g. ``pcap_le_usec``; empty where nothing could be read.
+    packets, bytes : int
+        Frames, and octets of the container read to the end of the last whole record.
+    problem : str
+        ``none``, ``unreadable``, ``empty``, ``not_a_capture``, ``unsupported_format``, ``cut``, ``garbled``,
+        ``changed``, ``damaged``, ``unsupported_link`` or ``interrupted``.
+    sentence : str
+        What, where and why; empty without a problem.
+    offset : int
+        Octet of the (decompressed) input where the problem is.
+    blocks_skipped : mapping of str to int
+        pcapng blocks that hold no packet, by type.
+    balance : Balance
+        The balance of this source alone.
+    """
+
+    name: str
+    format: str = ""
+    packets: int = 0
+    bytes: int = 0
+    problem: str = "none"
+    sentence: str = ""
+    offset: int = 0
+    blocks_skipped: Mapping[str, int] = field(default_factory=dict)
+    balance: Balance = field(default_factory=Balance)
+
+    @property
+    def usable(self) -> bool:
+        """Whether something could be read from it, or nothing was there to be read."""
+        return self.problem == "none" or self.balance.packets_in_flows > 0
+
+
+def _summed(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    names = sorted({*left, *right})
+    return {name: left.get(name, 0) + right.get(name, 0) for name in names}
