@@ -1,0 +1,287 @@
+// Row by row into the columns; one function for each group of the schema, in its order.
+#include "batch/flow_batch.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "flow/community_id.hpp"
+
+namespace flowclass::batch {
+
+namespace {
+
+constexpr std::uint8_t kTcp = 6;
+
+template <typename Enum>
+std::shared_ptr<const ColumnData> names_of() {
+    std::vector<std::string> names;
+    for (std::size_t value = 0; value < static_cast<std::size_t>(Enum::count_); ++value) {
+        names.emplace_back(to_string(static_cast<Enum>(value)));
+    }
+    return make_dictionary(names);
+}
+
+template <std::size_t Size>
+std::string_view view(const std::array<char, Size>& text) {
+    return {text.data(), text.size()};
+}
+
+void add_address(TextColumn& column, const base::IpAddress& address) {
+    std::array<char, base::kMaxAddressText> text{};
+    const std::size_t length = base::write_text(address, text);
+    column.add(view(text).substr(0, length));
+}
+
+void add_if(FixedColumn<std::uint16_t>& column, bool there, std::uint16_t value) {
+    if (there) {
+        column.add(value);
+    } else {
+        column.add_null();
+    }
+}
+
+void add_if_some(TextColumn& column, std::string_view value) {
+    if (value.empty()) {
+        column.add_null();
+    } else {
+        column.add(value);
+    }
+}
+
+}  // namespace
+
+struct FlowBatchBuilder::Dictionaries {
+    std::shared_ptr<const ColumnData> conn_state = names_of<flow::ConnState>();
+    std::shared_ptr<const ColumnData> end_reason = names_of<flow::EndReason>();
+    std::shared_ptr<const ColumnData> direction_basis = names_of<flow::DirectionBasis>();
+    std::shared_ptr<const ColumnData> protocol = make_dictionary(protocol_names());
+    std::shared_ptr<const ColumnData> protocol_class = names_of<fingerprint::ProtocolClass>();
+    std::shared_ptr<const ColumnData> tier = names_of<fingerprint::Tier>();
+    std::shared_ptr<const ColumnData> registry_match = names_of<registry::RegistryMatch>();
+    std::shared_ptr<const ColumnData> matched_end = names_of<registry::MatchedEnd>();
+    std::shared_ptr<const ColumnData> policy_outcome = names_of<policy::Outcome>();
+    std::shared_ptr<const ColumnData> policy_reason = names_of<policy::Reason>();
+    std::shared_ptr<const ColumnData> policy_phase;
+
+    explicit Dictionaries(const policy::Policy* policy) {
+        std::vector<std::string> phases;
+        if (policy != nullptr) {
+            for (const policy::Phase& phase : policy->options().phases) {
+                phases.push_back(phase.name);
+            }
+        }
+        policy_phase = make_dictionary(phases);
+    }
+};
+
+FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry, std::shared_ptr<const policy::Policy> policy)
+    : registry_(std::move(registry)),
+      policy_(std::move(policy)),
+      dictionaries_(std::make_shared<const Dictionaries>(policy_.get())) {}
+
+void FlowBatchBuilder::append(const FlowRow& row) {
+    const Orientation way = orientation_of(*row.record, row.initiator);
+    const Side side = way.initiator_forward ? Side{0, 1} : Side{1, 0};
+    append_names(row, way);
+    append_times(row);
+    append_key(row, way);
+    append_sums(row, side);
+    append_state(row, way, side);
+    append_verdict(row, way);
+    append_registry(row);
+    append_origin(row);
+    ++rows_;
+}
+
+void FlowBatchBuilder::append_names(const FlowRow& row, const Orientation& way) {
+    const flow::FlowKey& key = *row.key;
+    flow_id_.add(view(flow::to_text(row.id)));
+    const bool from_a = row.record->forward_is_a == way.initiator_forward;
+    flow::CommunityIdTuple tuple;
+    tuple.src = from_a ? key.a() : key.b();
+    tuple.dst = from_a ? key.b() : key.a();
+    tuple.ip_proto = key.ip_proto;
+    tuple.src_port = from_a ? key.a_port : key.b_port;
+    tuple.dst_port = from_a ? key.b_port : key.a_port;
+    community_id_.add(view(flow::community_id(tuple)));
+    if (row.record->parent.none()) {
+        parent_flow_id_.add_null();
+    } else {
+        parent_flow_id_.add(view(flow::to_text(row.record->parent)));
+    }
+}
+
+void FlowBatchBuilder::append_times(const FlowRow& row) {
+    time_start_.add(row.record->first);
+    time_end_.add(row.record->last);
+    duration_ns_.add(base::saturating_subtract(row.record->last, row.record->first));
+}
+
+void FlowBatchBuilder::append_key(const FlowRow& row, const Orientation& way) {
+    const flow::FlowKey& key = *row.key;
+    const bool from_a = row.record->forward_is_a == way.initiator_forward;
+    add_address(src_ip_, initiator_address(key, *row.record, way));
+    add_address(dst_ip_, responder_address(key, *row.record, way));
+    add_if(src_port_, key.has_ports, from_a ? key.a_port : key.b_port);
+    add_if(dst_port_, key.has_ports, from_a ? key.b_port : key.a_port);
+    ip_proto_.add(key.ip_proto);
+    add_if(vlan_id_, key.vlan != packet::kNoVlan, key.vlan);
+    add_if(inner_vlan_id_, key.inner_vlan != packet::kNoVlan, key.inner_vlan);
+    encap_.add(row.encaps.size());
+    for (const packet::Encap& encap : row.encaps) {
+        encap_type_.add(packet::to_string(encap.type));
+        encap_id_.add(encap.id);
+    }
+}
+
+void FlowBatchBuilder::append_sums(const FlowRow& row, Side side) {
+    const feature::Accumulators& sums = *row.sums;
+    packets_fwd_.add(sums.packets[side.fwd]);
+    packets_rev_.add(sums.packets[side.rev]);
+    bytes_fwd_.add(sums.bytes[side.fwd]);
+    bytes_rev_.add(sums.bytes[side.rev]);
+    payload_bytes_fwd_.add(sums.payload_bytes[side.fwd]);
+    payload_bytes_rev_.add(sums.payload_bytes[side.rev]);
+    truncated_packets_.add(sums.truncated_packets);
+}
+
+void FlowBatchBuilder::append_state(const FlowRow& row, const Orientation& way, Side side) {
+    const flow::TcpState& tcp = row.record->tcp;
+    const bool is_tcp = row.key->ip_proto == kTcp;
+    add_if(tcp_flags_fwd_, is_tcp, tcp.flags[side.fwd]);
+    add_if(tcp_flags_rev_, is_tcp, tcp.flags[side.rev]);
+    if (is_tcp) {
+        conn_state_.add(static_cast<std::size_t>(flow::conn_state(tcp.flags[side.fwd], tcp.flags[side.rev])));
+    } else {
+        conn_state_.add_null();
+    }
+    end_reason_.add(static_cast<std::size_t>(row.end_reason));
+    segment_.add(row.record->segment);
+    direction_basis_.add(static_cast<std::size_t>(way.basis));
+    observed_directions_.add(row.sums->packets[0] > 0 && row.sums->packets[1] > 0 ? 2 : 1);
+}
+
+void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way) {
+    const bool known = row.matcher != fingerprint::kNoMatcher && row.tier != fingerprint::Tier::none;
+    const std::uint16_t matcher = known ? row.matcher : fingerprint::kNoMatcher;
+    protocol_.add(protocol_index(matcher));
+    const auto protocol_class = known ? fingerprint::matchers()[matcher].info->protocol_class : fingerprint::ProtocolClass::unknown;
+    protocol_class_.add(static_cast<std::size_t>(protocol_class));
+    add_if_some(variant_, known ? row.variant : std::string_view());
+    tier_.add(static_cast<std::size_t>(known ? row.tier : fingerprint::Tier::none));
+    evidence_bits_.add(known ? row.bits : 0);
+    evidence_.add(known ? row.checks.size() : 0);
+    if (known) {
+        for (const fingerprint::Check& check : row.checks) {
+            const bool forward = check.direction == packet::Direction::forward;
+            evidence_rule_.add(check.rule->id);
+            evidence_packet_.add(check.packet);
+            evidence_time_.add(check.time);
+            evidence_offset_.add(check.offset);
+            evidence_length_.add(check.length);
+            evidence_direction_.add(forward == way.initiator_forward ? "fwd" : "rev");
+            evidence_check_bits_.add(check.bits);
+        }
+    }
+    alternatives_.add(row.alternatives.size());
+    for (const fingerprint::Alternative& other : row.alternatives) {
+        alternative_protocol_.add(fingerprint::matchers()[other.matcher].info->protocol);
+        alternative_bits_.add(other.bits);
+    }
+    server_name_.add_null();
+    alpn_.add_null();
+    ja4_.add_null();
+}
+
+void FlowBatchBuilder::append_registry(const FlowRow& row) {
+    const registry::FlowMatch* match = row.registry_match;
+    const bool decided = match != nullptr && match->entry != registry::kNoEntry && registry_;
+    if (match == nullptr) {
+        registry_match_.add_null();
+    } else {
+        registry_match_.add(static_cast<std::size_t>(match->match));
+    }
+    if (decided) {
+        registration_id_.add(registry_->registration_id(match->entry));
+        matched_prefix_.add(registry_->matched_prefix(match->entry));
+    } else {
+        registration_id_.add_null();
+        matched_prefix_.add_null();
+    }
+    if (match == nullptr || match->end == registry::MatchedEnd::none) {
+        matched_end_.add_null();
+    } else {
+        matched_end_.add(static_cast<std::size_t>(match->end));
+    }
+    if (row.judgement == nullptr) {
+        policy_outcome_.add_null();
+        policy_phase_.add_null();
+        policy_reason_.add_null();
+        return;
+    }
+    policy_outcome_.add(static_cast<std::size_t>(row.judgement->outcome));
+    if (row.judgement->phase == policy::kNoPhase) {
+        policy_phase_.add_null();
+    } else {
+        policy_phase_.add(row.judgement->phase);
+    }
+    policy_reason_.add(static_cast<std::size_t>(row.judgement->reason));
+}
+
+void FlowBatchBuilder::append_origin(const FlowRow& row) {
+    source_file_.add(row.record->source);
+    packet_first_.add(row.record->packet_first);
+    packet_last_.add(row.record->packet_last);
+}
+
+FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
+    const Dictionaries& names = *dictionaries_;
+    FlowBatch batch;
+    batch.rows = static_cast<std::int64_t>(std::exchange(rows_, 0));
+    batch.columns.length = batch.rows;
+    batch.columns.buffers.emplace_back();
+    std::vector<ColumnData>& out = batch.columns.children;
+    out.reserve(columns().size());
+    const auto put = [&out](auto&... finished) { (out.push_back(finished.finish()), ...); };
+    const auto fields = [](auto&... finished) {
+        std::vector<ColumnData> made;
+        (made.push_back(finished.finish()), ...);
+        return made;
+    };
+    put(flow_id_, community_id_, parent_flow_id_, time_start_, time_end_, duration_ns_, src_ip_, dst_ip_, src_port_, dst_port_);
+    put(ip_proto_, vlan_id_, inner_vlan_id_);
+    out.push_back(encap_.finish(fields(encap_type_, encap_id_)));
+    put(packets_fwd_, packets_rev_, bytes_fwd_, bytes_rev_, payload_bytes_fwd_, payload_bytes_rev_, truncated_packets_);
+    put(tcp_flags_fwd_, tcp_flags_rev_);
+    out.push_back(conn_state_.finish(names.conn_state));
+    out.push_back(end_reason_.finish(names.end_reason));
+    put(segment_);
+    out.push_back(direction_basis_.finish(names.direction_basis));
+    put(observed_directions_);
+    out.push_back(protocol_.finish(names.protocol));
+    out.push_back(protocol_class_.finish(names.protocol_class));
+    put(variant_);
+    out.push_back(tier_.finish(names.tier));
+    put(evidence_bits_);
+    out.push_back(evidence_.finish(fields(evidence_rule_,
+                                          evidence_packet_,
+                                          evidence_time_,
+                                          evidence_offset_,
+                                          evidence_length_,
+                                          evidence_direction_,
+                                          evidence_check_bits_)));
+    out.push_back(alternatives_.finish(fields(alternative_protocol_, alternative_bits_)));
+    put(server_name_, alpn_, ja4_);
+    out.push_back(registry_match_.finish(names.registry_match));
+    put(registration_id_, matched_prefix_);
+    out.push_back(matched_end_.finish(names.matched_end));
+    out.push_back(policy_outcome_.finish(names.policy_outcome));
+    out.push_back(policy_phase_.finish(names.policy_phase));
+    out.push_back(policy_reason_.finish(names.policy_reason));
+    out.push_back(source_file_.finish(make_dictionary(sources)));
+    put(packet_first_, packet_last_);
+    return batch;
+}
+
+}  // namespace flowclass::batch

@@ -1,0 +1,53 @@
+// The flow record's columns: one table from which the Arrow schema, the published schema and the documents are made.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "batch/arrow_export.hpp"
+
+namespace flowclass::batch {
+
+inline constexpr std::string_view kSchemaVersion = "1.0.0";
+
+enum class ColumnType : std::uint8_t {
+    text,
+    time,     // timestamp[ns, UTC]
+    int64,
+    uint64,
+    uint32,
+    uint16,
+    uint8,
+    float32,
+    name,         // dictionary of a closed list
+    growing_name,  // dictionary that grows with the run
+    encap_list,
+    evidence_list,
+    alternative_list,
+};
+
+struct Column {
+    std::string_view name;
+    ColumnType type;
+    bool nullable;
+    std::string_view unit;
+    std::string_view meaning;
+    std::string_view zeek;   // conn.log
+    std::string_view eve;    // Suricata EVE
+    std::string_view ipfix;  // IANA information element
+};
+std::span<const Column> columns() noexcept;
+
+// "string", "timestamp[ns, UTC]", "dictionary<string>", "list<struct{type,id}>", ...
+std::string_view type_name(ColumnType type) noexcept;
+
+// The struct of all columns, as a batch's Arrow type.
+FieldType flow_type();
+
+// Dictionaries that follow from the build.
+const std::vector<std::string>& protocol_names();  // sorted; "unknown" among them
+std::size_t protocol_index(std::uint16_t matcher) noexcept;
+
+}  // namespace flowclass::batch

@@ -1,0 +1,244 @@
+// One call for each stage, in the order of the design.
+#include "engine/engine.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+namespace flowclass::engine {
+
+namespace {
+
+// Below this a chunk is not worth waking threads for.
+constexpr std::size_t kThreadWorth = 65536;
+
+std::size_t quarter_of_memory() noexcept {
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    const long page = sysconf(_SC_PAGESIZE);
+    constexpr std::size_t kFallback = std::size_t{1} << 30U;
+    return pages > 0 && page > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) / 4 : kFallback;
+}
+
+Options completed(Options options) {
+    options.threads = std::max(options.threads, 1U);
+    options.batch_rows = std::max<std::size_t>(options.batch_rows, 1);
+    options.memcap = options.memcap == 0 ? quarter_of_memory() : options.memcap;
+    return options;
+}
+
+// A batch of flows in the columns that registry and policy take.
+struct Columns {
+    std::vector<base::IpAddress> src, dst;
+    std::vector<base::TimeNs> time;
+    std::vector<std::string_view> protocol;
+    std::vector<fingerprint::ProtocolClass> protocol_class;
+    std::vector<fingerprint::Tier> tier;
+};
+
+}  // namespace
+
+Engine::Engine(Options options)
+    : options_(completed(std::move(options))), builder_(options_.registry, options_.policy), verdicts_(batch::protocol_names().size()) {
+    const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
+    for (std::uint32_t number = 0; number < options_.threads; ++number) {
+        shards_.push_back(std::make_unique<Shard>(options_, key, number, options_.threads));
+    }
+}
+
+void Engine::begin_source(std::string name) {
+    sources_.push_back(std::move(name));
+    for (const auto& shard : shards_) {
+        shard->begin_source(static_cast<std::uint32_t>(sources_.size() - 1));
+    }
+}
+
+template <typename Work>
+void Engine::on_all_shards(std::size_t size, Work&& work) {
+    if (shards_.size() == 1 || size < kThreadWorth) {
+        for (const auto& shard : shards_) {
+            work(*shard);
+        }
+        return;
+    }
+    std::vector<std::jthread> threads;
+    for (std::size_t number = 1; number < shards_.size(); ++number) {
+        threads.emplace_back([&work, shard = shards_[number].get()] { work(*shard); });
+    }
+    work(*shards_.front());
+}
+
+void Engine::push(base::Bytes chunk) {
+    on_all_shards(chunk.size(), [chunk](Shard& shard) { shard.push(chunk); });
+    on_flows_ended();
+}
+
+void Engine::push_packets(std::span<const packet::PacketView> views) {
+    on_all_shards(views.size() * sizeof(packet::PacketView), [views](Shard& shard) { shard.push_packets(views); });
+    on_flows_ended();
+}
+
+const capture::CaptureReport& Engine::end_source() {
+    for (const auto& shard : shards_) {
+        shard->end_source();
+    }
+    return shards_.front()->report();
+}
+
+void Engine::advance(base::TimeNs now) {
+    on_all_shards(0, [now](Shard& shard) { shard.advance(now); });
+    on_flows_ended();
+}
+
+void Engine::finish() {
+    if (finished_) {
+        return;
+    }
+    finished_ = true;
+    on_all_shards(0, [](Shard& shard) { shard.finish(); });
+    on_flows_ended();
+    if (builder_.rows() > 0) {
+        ready_.push_back(builder_.finish(sources_));
+    }
+}
+
+std::vector<batch::FlowBatch> Engine::poll() { return std::exchange(ready_, {}); }
+
+// The flow clock. Each shard's ended flows are in order; merged they are in the order of the whole.
+void Engine::on_flows_ended() {
+    std::vector<std::span<const EndedFlow>> lists;
+    std::size_t total = 0;
+    for (const auto& shard : shards_) {
+        lists.push_back(shard->ended());
+        total += lists.back().size();
+    }
+    std::vector<const EndedFlow*> flows;
+    std::vector<const Shard*> owners;
+    flows.reserve(total);
+    owners.reserve(total);
+    while (flows.size() < total) {
+        std::size_t least = lists.size();
+        for (std::size_t number = 0; number < lists.size(); ++number) {
+            if (!lists[number].empty() && (least == lists.size() || before(lists[number].front(), lists[least].front()))) {
+                least = number;
+            }
+        }
+        flows.push_back(&lists[least].front());
+        owners.push_back(shards_[least].get());
+        lists[least] = lists[least].subspan(1);
+    }
+    if (total > 0) {
+        judge(flows, owners);
+    }
+    for (const auto& shard : shards_) {
+        shard->release_ended();
+    }
+}
+
+// Registry and policy in bulk over columns, then the rows.
+void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners) {
+    const std::size_t count = flows.size();
+    std::vector<registry::FlowMatch> matches;
+    std::vector<policy::Judgement> judgements;
+    if (options_.registry) {
+        Columns columns;
+        for (std::size_t index = 0; index < count; ++index) {
+            const EndedFlow& flow = *flows[index];
+            const bool known = flow.state.evidence != EvidenceStore::kNone;
+            const EvidenceStore::Saved none;
+            const EvidenceStore::Saved& saved = known ? owners[index]->evidence()[flow.state.evidence] : none;
+            const bool named = saved.matcher != fingerprint::kNoMatcher && saved.tier != fingerprint::Tier::none;
+            const fingerprint::MatcherInfo* info = named ? fingerprint::matchers()[saved.matcher].info : nullptr;
+            const batch::Orientation way = batch::orientation_of(flow.state.record, named ? saved.initiator : fingerprint::Initiator::not_known);
+            columns.src.push_back(batch::initiator_address(flow.key, flow.state.record, way));
+            columns.dst.push_back(batch::responder_address(flow.key, flow.state.record, way));
+            columns.time.push_back(flow.state.record.first);
+            columns.protocol_class.push_back(named ? info->protocol_class : fingerprint::ProtocolClass::unknown);
+            // Without a policy the registry is asked as the usual one would: permitted protocols limit VPNs.
+            const bool counted = named && (options_.policy ? options_.policy->counts(info->protocol_class) : info->protocol_class == fingerprint::ProtocolClass::vpn);
+            columns.protocol.push_back(counted ? info->protocol : std::string_view());
+            columns.tier.push_back(named ? saved.tier : fingerprint::Tier::none);
+        }
+        matches.resize(count);
+        options_.registry->match({columns.src, columns.dst, columns.time, columns.protocol}, matches);
+        if (options_.policy) {
+            judgements.resize(count);
+            policy::judge({columns.protocol_class, columns.tier, matches, columns.time}, *options_.policy, judgements);
+        }
+    }
+    for (std::size_t index = 0; index < count; ++index) {
+        append(*flows[index],
+               *owners[index],
+               matches.empty() ? nullptr : &matches[index],
+               judgements.empty() ? nullptr : &judgements[index]);
+    }
+}
+
+void Engine::append(const EndedFlow& flow, const Shard& owner, const registry::FlowMatch* match, const policy::Judgement* judgement) {
+    batch::FlowRow row;
+    row.id = flow.id;
+    row.key = &flow.key;
+    row.record = &flow.state.record;
+    row.sums = &flow.state.sums;
+    row.end_reason = flow.reason;
+    row.registry_match = match;
+    row.judgement = judgement;
+    std::array<fingerprint::Check, fingerprint::Evidence::kMaxChecks> checks;
+    if (flow.state.evidence != EvidenceStore::kNone) {
+        const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
+        std::size_t check_count = 0;
+        owner.evidence().for_each_check(flow.state.evidence, [&](const fingerprint::Check& check) { checks[check_count++] = check; });
+        row.matcher = saved.matcher;
+        row.tier = saved.tier;
+        row.bits = saved.bits;
+        row.variant = saved.variant;
+        row.initiator = saved.tier == fingerprint::Tier::none ? fingerprint::Initiator::not_known : saved.initiator;
+        row.checks = std::span(checks).first(check_count);
+        row.alternatives = std::span(saved.alternatives).first(saved.alternative_count);
+    }
+    if (flow.state.record.encaps != UINT32_MAX) {
+        const EncapStack& stack = owner.encaps(flow.state.record.encaps);
+        row.encaps = std::span(stack.encaps).first(stack.count);
+    }
+    const bool named = row.tier != fingerprint::Tier::none;
+    Verdicts& verdicts = verdicts_[batch::protocol_index(named ? row.matcher : fingerprint::kNoMatcher)];
+    ++verdicts.by_tier[static_cast<std::size_t>(row.tier)];
+    if (judgement != nullptr) {
+        ++outcomes_[static_cast<std::size_t>(judgement->outcome)];
+    }
+    builder_.append(row);
+    if (builder_.rows() == options_.batch_rows) {
+        ready_.push_back(builder_.finish(sources_));
+    }
+}
+
+Counters Engine::counters() const {
+    Counters sum;
+    for (const auto& shard : shards_) {
+        sum.add(shard->counters());
+    }
+    return sum;
+}
+
+decode::DecodeCounters Engine::decode_counters() const {
+    decode::DecodeCounters sum;
+    for (const auto& shard : shards_) {
+        sum += shard->decode_counters();
+    }
+    return sum;
+}
+
+MemoryUse Engine::memory() const {
+    MemoryUse use;
+    for (const auto& shard : shards_) {
+        use.tables += shard->table_bytes();
+        use.heads += shard->head_bytes();
+        use.evidence += shard->evidence_bytes();
+        use.peak_flows += shard->peak_flows();
+    }
+    use.bytes_per_flow = Table::bytes_per_flow();
+    return use;
+}
+
+}  // namespace flowclass::engine

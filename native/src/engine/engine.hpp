@@ -1,0 +1,77 @@
+// The conductor: the only place that names every stage. Takes: captures, in order, in chunks cut anywhere. Gives: batches of
+// finished flows in an order that depends on the packets alone, and the balance. One engine may run several threads; each
+// walks all bytes and keeps the flows of its share of the address pairs, so threads share nothing and need no lock.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "batch/flow_batch.hpp"
+#include "engine/options.hpp"
+#include "engine/shard.hpp"
+
+namespace flowclass::engine {
+
+// How often a protocol was seen with a tier, and what became of it.
+struct Verdicts {
+    std::array<std::uint64_t, static_cast<std::size_t>(fingerprint::Tier::count_)> by_tier{};
+};
+
+struct MemoryUse {
+    std::size_t tables = 0;
+    std::size_t heads = 0;
+    std::size_t evidence = 0;
+    std::size_t peak_flows = 0;
+    std::size_t bytes_per_flow = 0;  // of the table, index included
+};
+
+class Engine {
+  public:
+    explicit Engine(Options options);
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    void begin_source(std::string name);
+    void push(base::Bytes chunk);
+    void push_packets(std::span<const packet::PacketView> views);
+    const capture::CaptureReport& end_source();
+    void advance(base::TimeNs now);
+    void finish();
+
+    // Batches of options.batch_rows rows that are ready; after finish() also the last, shorter one.
+    std::vector<batch::FlowBatch> poll();
+
+    [[nodiscard]] Counters counters() const;         // since the engine was opened
+    [[nodiscard]] decode::DecodeCounters decode_counters() const;
+    [[nodiscard]] MemoryUse memory() const;
+    [[nodiscard]] base::TimeNs time_first() const noexcept { return shards_.front()->time_first(); }
+    [[nodiscard]] base::TimeNs time_last() const noexcept { return shards_.front()->clock(); }
+    [[nodiscard]] bool started() const noexcept { return shards_.front()->started(); }
+    [[nodiscard]] const std::vector<Verdicts>& verdicts() const noexcept { return verdicts_; }  // by protocol_index
+    [[nodiscard]] const std::array<std::uint64_t, static_cast<std::size_t>(policy::Outcome::count_)>& outcomes() const noexcept {
+        return outcomes_;
+    }
+    [[nodiscard]] const Options& options() const noexcept { return options_; }
+
+  private:
+    template <typename Work>  // work(shard)
+    void on_all_shards(std::size_t size, Work&& work);
+    void on_flows_ended();
+    void judge(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners);
+    void append(const EndedFlow& flow, const Shard& owner, const registry::FlowMatch* match, const policy::Judgement* judgement);
+
+    Options options_;
+    std::vector<std::unique_ptr<Shard>> shards_;
+    std::vector<std::string> sources_;
+    batch::FlowBatchBuilder builder_;
+    std::vector<batch::FlowBatch> ready_;
+    std::vector<Verdicts> verdicts_;
+    std::array<std::uint64_t, static_cast<std::size_t>(policy::Outcome::count_)> outcomes_{};
+    bool finished_ = false;
+};
+
+}  // namespace flowclass::engine

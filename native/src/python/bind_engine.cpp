@@ -1,0 +1,235 @@
+// _core.Engine for Python: checks types, releases the GIL, calls, wraps.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "python/arrow_capsule.hpp"
+
+namespace nb = nanobind;
+
+void bind_engine(nb::module_& module);
+
+namespace {
+
+using namespace flowclass;
+using engine::Engine;
+
+// A buffer of the caller's, borrowed for one call.
+class Borrowed {
+  public:
+    explicit Borrowed(nb::handle object) {
+        if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_SIMPLE) != 0) {
+            throw nb::python_error();
+        }
+    }
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    ~Borrowed() { PyBuffer_Release(&buffer_); }
+    [[nodiscard]] base::Bytes bytes() const noexcept {
+        return {static_cast<const std::uint8_t*>(buffer_.buf), static_cast<std::size_t>(buffer_.len)};
+    }
+
+  private:
+    Py_buffer buffer_{};
+};
+
+void push(Engine& self, nb::handle chunk) {
+    const Borrowed borrowed(chunk);
+    const nb::gil_scoped_release released;
+    self.push(borrowed.bytes());
+}
+
+// Frames from an iterable: the numbers go on from one call to the next, so the caller says where they begin.
+void push_packets(Engine& self, std::uint32_t link_type, const std::vector<std::pair<std::int64_t, nb::bytes>>& frames, std::uint64_t first_frame) {
+    std::vector<packet::PacketView> views;
+    views.reserve(frames.size());
+    std::uint64_t number = first_frame;
+    for (const auto& [time, frame] : frames) {
+        const base::Bytes bytes(static_cast<const std::uint8_t*>(frame.data()), frame.size());
+        views.push_back({time, bytes, static_cast<std::uint32_t>(frame.size()), link_type, number++});
+    }
+    const nb::gil_scoped_release released;
+    self.push_packets(views);
+}
+
+nb::dict end_source(Engine& self) {
+    const capture::CaptureReport& report = self.end_source();
+    nb::dict blocks;
+    for (std::size_t row = 0; row < report.skipped_types; ++row) {
+        blocks[capture::block_name(report.skipped_blocks[row].type).c_str()] = report.skipped_blocks[row].count;
+    }
+    if (report.skipped_blocks_other > 0) {
+        blocks["other"] = report.skipped_blocks_other;
+    }
+    nb::dict out;
+    out["format"] = capture::to_string(report.format);
+    out["packets"] = report.packets;
+    out["bytes"] = report.bytes_consumed;
+    out["problem"] = capture::to_string(report.problem);
+    out["sentence"] = report.sentence();
+    out["offset"] = report.problem_offset;
+    out["packets_without_interface"] = report.packets_without_interface;
+    out["blocks_skipped"] = blocks;
+    return out;
+}
+
+std::vector<PyFlowBatch> poll(Engine& self) {
+    std::vector<PyFlowBatch> out;
+    for (batch::FlowBatch& ready : self.poll()) {
+        out.emplace_back(std::move(ready));
+    }
+    return out;
+}
+
+std::vector<PyFlowBatch> finish(Engine& self) {
+    {
+        const nb::gil_scoped_release released;
+        self.finish();
+    }
+    return poll(self);
+}
+
+nb::dict balance(const Engine& self) {
+    const engine::Counters counters = self.counters();
+    nb::dict skipped;
+    for (std::size_t row = 0; row < counters.skipped.size(); ++row) {
+        const auto& [reason, tally] = counters.skipped[row];
+        const std::string name = reason.kind == packet::SkipKind::count_ ? "other" : packet::to_string(reason);
+        skipped[name.c_str()] = nb::make_tuple(tally.packets, tally.bytes);
+    }
+    nb::dict out;
+    out["packets_read"] = counters.read.packets;
+    out["bytes_read"] = counters.read.bytes;
+    out["packets_in_flows"] = counters.in_flows.packets;
+    out["bytes_in_flows"] = counters.in_flows.bytes;
+    out["link_overhead_bytes"] = counters.link_overhead_bytes;
+    out["packets_skipped"] = skipped;
+    out["inner_packets"] = counters.inner_packets;
+    out["flows"] = counters.flows;
+    out["evicted"] = counters.evicted;
+    out["heads_refused"] = counters.heads_refused;
+    out["evidence_refused"] = counters.evidence_refused;
+    out["out_of_order"] = counters.out_of_order;
+    return out;
+}
+
+nb::dict counters(const Engine& self) {
+    nb::dict out = balance(self);
+    nb::dict inner;
+    const decode::DecodeCounters decoded = self.decode_counters();
+    for (const decode::DecodeCounterName& row : decode::kDecodeCounterNames) {
+        inner[row.name] = decoded.*row.member;
+    }
+    out["inner_problems"] = inner;
+    nb::dict protocols;
+    const auto& verdicts = self.verdicts();
+    for (std::size_t protocol = 0; protocol < verdicts.size(); ++protocol) {
+        nb::dict tiers;
+        for (std::size_t tier = 0; tier < verdicts[protocol].by_tier.size(); ++tier) {
+            if (verdicts[protocol].by_tier[tier] > 0) {
+                tiers[fingerprint::to_string(static_cast<fingerprint::Tier>(tier))] = verdicts[protocol].by_tier[tier];
+            }
+        }
+        if (nb::len(tiers) > 0) {
+            protocols[batch::protocol_names()[protocol].c_str()] = tiers;
+        }
+    }
+    out["flows_by_protocol"] = protocols;
+    nb::dict outcomes;
+    for (std::size_t outcome = 0; outcome < self.outcomes().size(); ++outcome) {
+        if (self.outcomes()[outcome] > 0) {
+            outcomes[policy::to_string(static_cast<policy::Outcome>(outcome))] = self.outcomes()[outcome];
+        }
+    }
+    out["outcomes"] = outcomes;
+    const engine::MemoryUse memory = self.memory();
+    out["table_bytes"] = memory.tables;
+    out["head_bytes"] = memory.heads;
+    out["evidence_bytes"] = memory.evidence;
+    out["peak_flows"] = memory.peak_flows;
+    out["bytes_per_flow"] = memory.bytes_per_flow;
+    out["time_first"] = self.started() ? nb::object(nb::int_(self.time_first())) : nb::object(nb::none());
+    out["time_last"] = self.started() ? nb::object(nb::int_(self.time_last())) : nb::object(nb::none());
+    return out;
+}
+
+using Registry = std::shared_ptr<const registry::Registry>;
+using Policy = std::shared_ptr<const policy::Policy>;
+
+void construct(Engine* self,
+               std::int64_t idle_timeout_ns,
+               std::int64_t active_timeout_ns,
+               std::int64_t tcp_linger_ns,
+               std::size_t memcap,
+               std::uint32_t threads,
+               std::size_t batch_rows,
+               bool vlan_in_key,
+               bool tunnels,
+               std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
+               std::shared_ptr<registry::Registry> registry,
+               std::shared_ptr<policy::Policy> policy) {
+    engine::Options options;
+    options.idle_timeout = idle_timeout_ns;
+    options.active_timeout = active_timeout_ns;
+    options.tcp_linger = tcp_linger_ns;
+    options.memcap = memcap;
+    options.threads = threads;
+    options.batch_rows = batch_rows;
+    options.vlan_in_key = vlan_in_key;
+    options.tunnels = tunnels;
+    if (hash_seed) {
+        options.hash_key = base::HashKey{hash_seed->first, hash_seed->second};
+    }
+    options.registry = std::move(registry);
+    options.policy = std::move(policy);
+    new (self) Engine(std::move(options));
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& module) {
+    constexpr std::int64_t kSecond = base::kSecond;
+    nb::class_<Engine>(module, "Engine", "The native pipeline; see flowclass.engine.")
+        .def("__init__",
+             &construct,
+             nb::kw_only(),
+             nb::arg("idle_timeout_ns") = 120 * kSecond,
+             nb::arg("active_timeout_ns") = 1800 * kSecond,
+             nb::arg("tcp_linger_ns") = 5 * kSecond,
+             nb::arg("memcap") = 0,
+             nb::arg("threads") = 1,
+             nb::arg("batch_rows") = 65536,
+             nb::arg("vlan_in_key") = true,
+             nb::arg("tunnels") = true,
+             nb::arg("hash_seed") = nb::none(),
+             nb::arg("registry") = nb::none(),
+             nb::arg("policy") = nb::none())
+        .def("begin_source", &Engine::begin_source, nb::arg("name"), "The next bytes are of this input.")
+        .def("push", &push, nb::arg("chunk"), "Bytes of a capture, cut anywhere.")
+        .def("push_packets",
+             &push_packets,
+             nb::arg("link_type"),
+             nb::arg("packets"),
+             nb::arg("first_frame") = 1,
+             "Frames as (time in ns, octets) pairs.")
+        .def("end_source", &end_source, "No more bytes of this input: what it was and how it ended.")
+        .def("advance", &Engine::advance, nb::arg("now_ns"), "Time has passed without packets.")
+        .def("poll", &poll, "Batches that are ready.")
+        .def("finish", &finish, "Ends every flow and returns the remaining batches.")
+        .def("balance", &balance, "Packets and octets read, in flows, and skipped by reason, so far.")
+        .def("counters", &counters, "The balance and everything else that is counted, so far.");
+}

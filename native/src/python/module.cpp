@@ -1,0 +1,17 @@
+// The module: one bind function for each room that Python sees.
+#include <nanobind/nanobind.h>
+
+void bind_batch(nanobind::module_& module);
+void bind_engine(nanobind::module_& module);
+void bind_fingerprint(nanobind::module_& module);
+void bind_policy(nanobind::module_& module);
+void bind_registry(nanobind::module_& module);
+
+NB_MODULE(_core, module) {
+    module.doc() = "The native core of flowclass. Nothing here is public: see the flowclass package.";
+    bind_registry(module);
+    bind_policy(module);
+    bind_batch(module);
+    bind_fingerprint(module);
+    bind_engine(module);
+}
