@@ -81,7 +81,8 @@ class FrameFinder {
         FoundFrame& kept = found_.emplace_back();
         kept.view = view;
         kept.octets.assign(view.bytes.begin(), view.bytes.end());
-        for (const packet::FlowLayer& layer : std::span(layers_->layers).first(layers_->layer_count)) {
+        for (const packet::FlowLayer& layer :
+             std::span(layers_->layers).first(layers_->layer_count)) {
             const auto offset =
                 layer.payload.empty() ? 0 : std::distance(view.bytes.data(), layer.payload.data());
             kept.layers.push_back({base::to_string(layer.src),
@@ -145,8 +146,6 @@ void bind_frames(nb::module_& module) {
         .def(nb::init<const std::vector<std::int64_t>&>(), nb::arg("times"))
         .def("push", &push, nb::arg("chunk"), "Bytes of a capture, cut anywhere.")
         .def(
-            "finish",
-            [](FrameFinder& self) { self.finish(); },
-            "No more bytes of this capture.")
+            "finish", [](FrameFinder& self) { self.finish(); }, "No more bytes of this capture.")
         .def("found", &found, "Each frame found: number, time, octets, layers with their payload.");
 }
