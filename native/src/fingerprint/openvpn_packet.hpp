@@ -1,0 +1,234 @@
+// Takes: one OpenVPN packet (a UDP datagram, or what a 16-bit length frames in TCP) and how its
+// control channel is wrapped. Gives: its fields, or why it cannot be such a packet.
+//
+//  plain      0 opcode<<3 | key id, 1 session id 8, 9 acks..., message id 4, payload
+//  tls-auth   0 opcode<<3 | key id, 1 session id 8, 9 HMAC H, +0 packet id 4, +4 time 4, acks...,
+//             message id 4, payload
+//  tls-crypt  0 opcode<<3 | key id, 1 session id 8, 9 packet id 4, 13 time 4, 17 tag 32, sealed
+//             (acks, message id, payload); version 2 resets end in a wrapped key and its 16-bit
+//             length
+//  acks       count 1, count * 4 packet ids, and where count > 0 the peer's session id 8
+//  ACK packets have no message id. H: MD5 16, SHA-1 20, SHA-224 28, SHA-256 32, SHA-384 48,
+//  SHA-512 64.
+//
+// Sources: openvpn-rfc openvpn-wire-protocol.xml; openvpn/src/openvpn/ssl_pkt.h.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "fingerprint/contract.hpp"
+#include "fingerprint/sealed.hpp"
+
+namespace flowclass::fingerprint::openvpn {
+
+enum Opcode : std::uint8_t {
+    soft_reset = 3,
+    control = 4,
+    ack = 5,
+    data_v1 = 6,
+    client_reset = 7,
+    server_reset = 8,
+    data_v2 = 9,
+    client_reset_v3 = 10,
+    control_wkc = 11,
+};
+constexpr bool is_data(std::uint8_t opcode) noexcept {
+    return opcode == data_v1 || opcode == data_v2;
+}
+constexpr bool is_reset(std::uint8_t opcode) noexcept {
+    return opcode == client_reset || opcode == server_reset || opcode == client_reset_v3;
+}
+
+enum class Wrapping : std::uint8_t { plain, tls_auth, tls_crypt };
+
+struct Mode {
+    Wrapping wrapping = Wrapping::plain;
+    std::size_t hmac = 0;
+    std::string_view variant;
+};
+
+inline constexpr std::array<Mode, 8> kModes{{
+    {Wrapping::plain, 0, "plain"},
+    {Wrapping::tls_auth, 16, "tls-auth-md5"},
+    {Wrapping::tls_auth, 20, "tls-auth-sha1"},
+    {Wrapping::tls_auth, 28, "tls-auth-sha224"},
+    {Wrapping::tls_auth, 32, "tls-auth-sha256"},
+    {Wrapping::tls_auth, 48, "tls-auth-sha384"},
+    {Wrapping::tls_auth, 64, "tls-auth-sha512"},
+    {Wrapping::tls_crypt, 32, "tls-crypt"},
+}};
+
+// One packet as it was seen. `where` is the head's entry (UDP) or the stream offset of the opcode
+// (TCP).
+struct Packet {
+    Bytes bytes;
+    std::uint32_t length = 0;
+    base::TimeNs time = 0;
+    std::size_t where = 0;
+    Direction direction = Direction::forward;
+
+    [[nodiscard]] std::uint8_t opcode() const noexcept { return at(bytes, 0).u8() >> 3U; }
+    [[nodiscard]] std::uint8_t key_id() const noexcept { return at(bytes, 0).u8() & 7U; }
+};
+
+struct Packets {
+    // A TCP head keeps up to 2 KiB a direction; a frame is never shorter than 16 octets, but 16 of
+    // them are enough.
+    static constexpr std::size_t kMost = 32;
+    std::array<Packet, kMost> items;
+    std::size_t count = 0;
+    bool in_stream = false;
+
+    void add(const Packet& packet) noexcept {
+        if (count < kMost) {
+            items[count++] = packet;
+        }
+    }
+};
+
+// A check at an offset of the packet. In a stream it ends with the segment that holds its first
+// octet.
+inline void add_check(Evidence& evidence,
+                      const FlowHead& head,
+                      bool in_stream,
+                      const Rule& rule,
+                      const Packet& packet,
+                      std::size_t offset,
+                      std::size_t length,
+                      double bits) noexcept {
+    if (!in_stream) {
+        evidence.add(rule, head, packet.where, offset, length, bits);
+        return;
+    }
+    const std::size_t begin = packet.where + offset;
+    const std::size_t entry = head.entry_at(packet.direction, begin);
+    if (entry < kMaxEntries) {
+        const std::size_t end = std::size_t{head.entries[entry].start} + head.entries[entry].length;
+        evidence.add_stream(
+            rule, head, packet.direction, begin, std::min(length, end - begin), bits);
+    }
+}
+
+// Session ids are random: zero, text and counters are not one.
+inline bool is_session_id(Bytes bytes, std::size_t offset) noexcept {
+    return looks_sealed(part(bytes, offset, offset + 8));
+}
+
+struct Control {
+    std::uint64_t session = 0;
+    std::uint64_t peer = 0;  // where `has_peer`
+    std::uint32_t packet_id = 0;
+    std::uint32_t net_time = 0;
+    std::uint32_t message_id = 0;
+    std::size_t wrap_at = 0;  // of the packet id, where `is_wrapped`
+    std::size_t acks_at = 0;  // of the count, where `has_acks`
+    std::size_t peer_at = 0;
+    std::size_t payload_at = 0;  // where `has_acks`
+    std::uint8_t ack_count = 0;
+    bool is_wrapped = false;
+    bool has_acks = false;
+    bool has_peer = false;
+};
+
+// What a packet id of the control channel's wrapping can be: it starts at 1; a client that can
+// resend its wrapped key starts at 0x0f000001.
+constexpr bool is_early_packet_id(std::uint32_t value) noexcept {
+    return (value >= 1 && value <= 64) || (value > 0x0f00'0000 && value <= 0x0f00'0040);
+}
+constexpr bool is_packet_id(std::uint32_t value) noexcept {
+    return (value >= 1 && value < 0x0010'0000) || (value > 0x0f00'0000 && value <= 0x0f10'0000);
+}
+
+// The acknowledgement block and message id in clear; `reader` stands on the count.
+inline bool read_acks(ByteReader& reader,
+                      Bytes bytes,
+                      std::uint8_t opcode,
+                      std::size_t length,
+                      Control& out) noexcept {
+    constexpr std::uint8_t kMaxAcks = 8;
+    constexpr std::uint32_t kMaxMessageId = 0xffff;
+    out.has_acks = true;
+    out.acks_at = reader.position();
+    out.ack_count = reader.u8();
+    if (out.ack_count > kMaxAcks || (opcode == ack && out.ack_count == 0)) {
+        return false;
+    }
+    for (std::uint8_t number = 0; number < out.ack_count; ++number) {
+        if (reader.be32() > kMaxMessageId) {
+            return false;
+        }
+    }
+    if (out.ack_count > 0) {
+        out.has_peer = true;
+        out.peer_at = reader.position();
+        out.peer = reader.be64();
+        if (!is_session_id(bytes, out.peer_at)) {
+            return false;
+        }
+    }
+    if (opcode != ack) {
+        out.message_id = reader.be32();
+    }
+    out.payload_at = reader.position();
+    if (!reader.ok() || out.message_id > kMaxMessageId) {
+        return false;
+    }
+    if (opcode == ack || opcode == client_reset || opcode == server_reset) {
+        return length == out.payload_at;
+    }
+    return opcode == soft_reset || length > out.payload_at;
+}
+
+// tls-crypt hides the acknowledgements; the lengths still tell.
+inline bool fits_sealed_length(std::uint8_t opcode, std::size_t length) noexcept {
+    constexpr std::size_t kHeader = 49;
+    switch (opcode) {
+        case client_reset:
+            return length == kHeader + 5;
+        case server_reset:
+            // The early-negotiation TLV of version 2 adds six octets.
+            return length == kHeader + 17 || length == kHeader + 23;
+        case ack:
+            return length >= kHeader + 13 && length <= kHeader + 41 && (length - kHeader) % 4 == 1;
+        default:
+            return length >= kHeader + 5;
+    }
+}
+
+// True when the packet fits the mode. A packet captured too short to be judged does not fit.
+inline bool read_control(const Packet& packet, const Mode& mode, Control& out) noexcept {
+    ByteReader reader(packet.bytes);
+    const std::uint8_t opcode = reader.u8() >> 3U;
+    out.session = reader.be64();
+    if (!reader.ok() || !is_session_id(packet.bytes, 1)) {
+        return false;
+    }
+    if (mode.wrapping == Wrapping::plain) {
+        return opcode != client_reset_v3 && opcode != control_wkc &&
+               read_acks(reader, packet.bytes, opcode, packet.length, out);
+    }
+    if (mode.wrapping == Wrapping::tls_auth) {
+        if (opcode == client_reset_v3 || opcode == control_wkc ||
+            !looks_sealed(reader.bytes(mode.hmac))) {
+            return false;
+        }
+    }
+    out.is_wrapped = true;
+    out.wrap_at = reader.position();
+    out.packet_id = reader.be32();
+    out.net_time = reader.be32();
+    if (!reader.ok() || !is_packet_id(out.packet_id)) {
+        return false;
+    }
+    if (mode.wrapping == Wrapping::tls_auth) {
+        return read_acks(reader, packet.bytes, opcode, packet.length, out);
+    }
+    return fits_sealed_length(opcode, packet.length) &&
+           looks_sealed(part(packet.bytes, 17, packet.length));
+}
+
+}  // namespace flowclass::fingerprint::openvpn

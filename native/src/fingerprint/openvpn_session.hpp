@@ -1,0 +1,277 @@
+// Takes: the OpenVPN-shaped packets of a flow. Gives: the Evidence that they are one OpenVPN
+// session, under the control-channel wrapping that explains most of it. The UDP and the TCP matcher
+// share it; they differ in how packets are framed.
+//
+// What carries the proof is linkage: random session ids that repeat and are echoed, packet ids that
+// rise, the sender's clock in clear. Opcodes alone prove nothing.
+// Sources: openvpn-rfc openvpn-wire-protocol.xml; openvpn/src/openvpn/ssl_pkt.h, packet_id.c.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "fingerprint/contract.hpp"
+#include "fingerprint/openvpn_data.hpp"
+#include "fingerprint/openvpn_packet.hpp"
+
+namespace flowclass::fingerprint::openvpn {
+
+inline constexpr Rule kReset{"openvpn.reset",
+                             "hard reset opcode with key id 0, of the one length its wrapping has; "
+                             "openvpn-wire-protocol §3"};
+inline constexpr Rule kResetBody{
+    "openvpn.reset_body",
+    "a reset is message 0, and acknowledges nothing (client) or message 0 (server); "
+    "openvpn-wire-protocol §3"};
+inline constexpr Rule kPacketId{"openvpn.packet_id",
+                                "the replay packet id starts at 1 and rises by one; packet_id.c"};
+inline constexpr Rule kNetTime{
+    "openvpn.net_time", "the clear time stamp is within an hour of the capture time; packet_id.c"};
+inline constexpr Rule kSameNetTime{
+    "openvpn.same_net_time",
+    "the clear time stamp stays the same in all packets of a direction; packet_id.c"};
+inline constexpr Rule kSession{
+    "openvpn.session_repeat",
+    "the same random session id in another packet of the direction; openvpn-wire-protocol §3"};
+inline constexpr Rule kSessionEcho{
+    "openvpn.session_echo",
+    "the acknowledgement names the other side's session id; openvpn-wire-protocol §3"};
+inline constexpr Rule kAck{
+    "openvpn.ack", "an acknowledgement is exactly as long as the ids it carries; ssl_pkt.h"};
+inline constexpr Rule kTls{"openvpn.tls_record",
+                           "a TLS record begins where the control payload does; RFC 5246 §6.2.1"};
+inline constexpr Rule kWrappedKey{
+    "openvpn.wrapped_key",
+    "the packet ends in the length of the wrapped client key before it; doc/tls-crypt-v2.txt"};
+class Session {
+  public:
+    Session(const FlowHead& head, const Packets& packets, const Mode& mode) noexcept
+        : head_(head), packets_(packets), mode_(mode) {}
+
+    // Whether this wrapping explains the control packets.
+    bool judge() noexcept {
+        std::size_t fits = 0;
+        std::size_t controls = 0;
+        for (std::size_t index = 0; index < packets_.count; ++index) {
+            const Packet& packet = packets_.items[index];
+            Control found;
+            if (is_data(packet.opcode()) || packet.bytes.size() < 9) {
+                continue;
+            }
+            ++controls;
+            if (read_control(packet, mode_, found) && judge_one(packet, found)) {
+                ++fits;
+            }
+        }
+        evidence_.set_variant(has_wrapped_key_ ? "tls-crypt-v2" : mode_.variant);
+        return anchored_ && fits * 2 > controls;
+    }
+    [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
+
+  private:
+    struct Side {
+        std::uint64_t session = 0;
+        std::uint64_t peer = 0;  // as this side named it
+        std::uint32_t packet_id = 0;
+        std::uint32_t net_time = 0;
+        std::uint8_t opcode = 0;
+        std::array<bool, 16> said{};  // rules that gave their full bits, by Once
+    };
+    enum Once : std::uint8_t {
+        once_reset,
+        once_first_id,
+        once_next_id,
+        once_near,
+        once_same_time,
+        once_token,
+        once_session,
+        once_echo,
+        once_peer,
+        once_ack,
+        once_tls,
+        once_count,
+    };
+
+    bool judge_one(const Packet& packet, const Control& found) noexcept {
+        Side& own = sides_[index_of(packet.direction)];
+        const std::uint8_t opcode = packet.opcode();
+        if (is_reset(opcode) && packet.key_id() != 0) {
+            return false;
+        }
+        if (own.session != found.session) {
+            // A client that starts again takes a new id, and only a reset starts.
+            if (own.session != 0 && !is_reset(opcode)) {
+                return false;
+            }
+            const auto said = own.said;
+            own = {};
+            own.said = said;
+            own.session = found.session;
+        } else {
+            judge_session(packet, own);
+        }
+        if (is_reset(opcode)) {
+            judge_reset(packet, found, own);
+        }
+        if (found.is_wrapped) {
+            judge_wrapping(packet, found, own);
+        }
+        if (found.has_acks) {
+            judge_acks(packet, found, own);
+        }
+        own.opcode = opcode;
+        return true;
+    }
+
+    // The id returns: under another opcode it is a session's; under the same it may be any token.
+    void judge_session(const Packet& packet, Side& own) noexcept {
+        if (packet.opcode() != own.opcode) {
+            add(kSession, packet, 1, 8, once(own, once_session) ? 32 : 4);
+        } else {
+            add(kSession, packet, 1, 8, once(own, once_token) ? 12 : 4);
+        }
+    }
+
+    void judge_reset(const Packet& packet, const Control& found, Side& own) noexcept {
+        const bool is_client = packet.opcode() != server_reset;
+        if (is_client) {
+            evidence_.set_initiator(packet.direction);
+        } else {
+            evidence_.set_initiator(opposite(packet.direction));
+        }
+        if (packet.opcode() == client_reset_v3) {
+            judge_wrapped_key(packet);
+        }
+        if (!once(own, once_reset)) {
+            return;
+        }
+        // 0x40 is also QUIC's and TURN's; the length is one of eight.
+        add(kReset, packet, 0, 1, is_client ? 12 : 8);
+        if (found.has_acks && found.message_id == 0) {
+            // Client: five zeros. Server: one acknowledgement, of message 0, and message id 0.
+            add(kResetBody, packet, found.acks_at, 1 + 4U * found.ack_count, 22);
+            anchored_ = true;
+        }
+    }
+
+    void judge_wrapped_key(const Packet& packet) noexcept {
+        // Shortest: the tag and the length behind a reset of 54 octets.
+        constexpr std::size_t kResetLength = 54;
+        if (packet.length < kResetLength + 34 || packet.bytes.size() < packet.length) {
+            return;
+        }
+        const std::size_t trailer_at = packet.length - 2;
+        if (at(packet.bytes, trailer_at).be16() == packet.length - kResetLength) {
+            add(kWrappedKey, packet, trailer_at, 2, has_wrapped_key_ ? 4 : 16);
+            has_wrapped_key_ = true;
+            anchored_ = true;
+        }
+    }
+
+    void judge_wrapping(const Packet& packet, const Control& found, Side& own) noexcept {
+        const std::uint32_t before = own.packet_id;
+        if (before == 0 && is_early_packet_id(found.packet_id)) {
+            // 64 + 64 of 2^32 values; small integers are commoner.
+            add(kPacketId, packet, found.wrap_at, 4, once(own, once_first_id) ? 20 : 4);
+            anchored_ = anchored_ || is_reset(packet.opcode());
+        } else if (before != 0 && found.packet_id > before && found.packet_id - before <= 8) {
+            add(kPacketId, packet, found.wrap_at, 4, once(own, once_next_id) ? 14 : 4);
+        }
+        if (own.net_time == 0 && is_near(found.net_time, packet.time)) {
+            // Two hours of 2^32 seconds.
+            add(kNetTime, packet, found.wrap_at + 4, 4, once(own, once_near) ? 19 : 4);
+            anchored_ = true;
+        } else if (own.net_time != 0 && own.net_time == found.net_time) {
+            add(kSameNetTime, packet, found.wrap_at + 4, 4, once(own, once_same_time) ? 12 : 4);
+            anchored_ = anchored_ || found.packet_id != before;
+        }
+        own.packet_id = found.packet_id;
+        own.net_time = found.net_time;
+    }
+
+    void judge_acks(const Packet& packet, const Control& found, Side& own) noexcept {
+        const Side& other = sides_[index_of(opposite(packet.direction))];
+        if (found.has_peer && found.peer == other.session) {
+            add(kSessionEcho, packet, found.peer_at, 8, once(own, once_echo) ? 64 : 4);
+            anchored_ = true;
+        } else if (found.has_peer && found.peer == own.peer) {
+            // The other side was not seen; its id returns all the same.
+            add(kSessionEcho, packet, found.peer_at, 8, once(own, once_peer) ? 24 : 4);
+            anchored_ = true;
+        }
+        if (found.has_peer) {
+            own.peer = found.peer;
+        }
+        if (packet.opcode() == ack) {
+            add(kAck, packet, found.acks_at, 1, once(own, once_ack) ? 12 : 4);
+            anchored_ = true;
+        }
+        if (packet.opcode() == control) {
+            judge_tls(packet, found, own);
+        }
+    }
+
+    void judge_tls(const Packet& packet, const Control& found, Side& own) noexcept {
+        ByteReader reader = at(packet.bytes, found.payload_at);
+        const std::uint8_t type = reader.u8();
+        const std::uint8_t major = reader.u8();
+        const std::uint8_t minor = reader.u8();
+        const std::uint16_t length = reader.be16();
+        if (reader.ok() && type >= 20 && type <= 23 && major == 3 && minor <= 4 && length > 0 &&
+            length <= 0x4100) {
+            add(kTls, packet, found.payload_at, 5, once(own, once_tls) ? 24 : 4);
+            anchored_ = true;
+        }
+    }
+
+    static bool is_near(std::uint32_t stamp, base::TimeNs time) noexcept {
+        const std::int64_t distance = std::int64_t{stamp} - time / base::kSecond;
+        return distance >= -3600 && distance <= 3600;
+    }
+
+    static bool once(Side& own, Once rule) noexcept {
+        const bool first = !own.said[rule];
+        own.said[rule] = true;
+        return first;
+    }
+
+    void add(const Rule& rule,
+             const Packet& packet,
+             std::size_t offset,
+             std::size_t length,
+             double bits) noexcept {
+        add_check(evidence_, head_, packets_.in_stream, rule, packet, offset, length, bits);
+    }
+
+    const FlowHead& head_;
+    const Packets& packets_;
+    const Mode& mode_;
+    Evidence evidence_;
+    std::array<Side, 2> sides_{};
+    bool anchored_ = false;  // something only OpenVPN has: never an opcode and a token alone
+    bool has_wrapped_key_ = false;
+};
+
+// The best explanation of the packets; no evidence where there is none.
+inline Evidence judge_packets(const FlowHead& head, const Packets& packets) noexcept {
+    const bool has_control =
+        std::any_of(packets.items.begin(),
+                    packets.items.begin() + static_cast<std::ptrdiff_t>(packets.count),
+                    [](const Packet& packet) { return !is_data(packet.opcode()); });
+    if (!has_control) {
+        DataRun run(head, packets);
+        return run.judge() ? run.evidence() : Evidence{};
+    }
+    Evidence best;
+    for (const Mode& mode : kModes) {
+        Session session(head, packets, mode);
+        if (session.judge() && session.evidence().bits() > best.bits()) {
+            best = session.evidence();
+        }
+    }
+    return best;
+}
+
+}  // namespace flowclass::fingerprint::openvpn

@@ -1,0 +1,298 @@
+// WireGuard, any UDP port. All integers little-endian.
+//
+//  type 1, initiation, 148 octets           type 2, response, 92         type 3, cookie reply, 64
+//   0 type 1, 3 zeros                        0 type 2, 3 zeros            0 type 3, 3 zeros
+//   4 sender index                           4 sender index               4 receiver index
+//   8 ephemeral key, 32                      8 receiver index             8 nonce, 24
+//  40 sealed static key, 48                 12 ephemeral key, 32         32 sealed cookie, 32
+//  88 sealed time stamp, 28                 44 sealed nothing, 16
+// 116 mac1, 16                              60 mac1, 16
+// 132 mac2, 16                              76 mac2, 16
+//  type 4, data, 32 and more: 0 type 4, 3 zeros; 4 receiver index; 8 counter, 64 bits; 16 sealed.
+//
+// mac2 is zero unless a cookie was handed out. Data is padded to 16 octets but clamped at the
+// tunnel's MTU, so one further length, the flow's largest, is right. TunnelBear's handshakes are
+// 204 and 100 octets long.
+// Sources: WireGuard protocol paper (Donenfeld, NDSS 2017) §5.4; wireguard-go device/
+// noise-protocol.go, send.go, constants.go; nDPI protocols/wireguard.c (TunnelBear's sizes).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "fingerprint/contract.hpp"
+#include "fingerprint/sealed.hpp"
+
+namespace flowclass::fingerprint::wireguard {
+
+inline constexpr Rule kInitiation{
+    "wireguard.initiation",
+    "message type 1, three reserved zeros, 148 (TunnelBear 204) octets long; paper §5.4.2"};
+inline constexpr Rule kResponse{
+    "wireguard.response",
+    "message type 2, three reserved zeros, 92 (TunnelBear 100) octets long; paper §5.4.3"};
+inline constexpr Rule kCookieReply{
+    "wireguard.cookie_reply", "message type 3, three reserved zeros, 64 octets long; paper §5.4.7"};
+inline constexpr Rule kSealed{"wireguard.sealed",
+                              "the key and ciphertext octets look random; paper §5.4"};
+inline constexpr Rule kMac2{"wireguard.mac2_zero",
+                            "no cookie was handed out, so mac2 is sixteen zeros; paper §5.4.4"};
+inline constexpr Rule kIndexEcho{
+    "wireguard.index_echo",
+    "the receiver index is the sender index that the other side announced; paper §5.4"};
+inline constexpr Rule kData{
+    "wireguard.data",
+    "message type 4, three reserved zeros, a counter below 2^40, length padded to 16 or clamped at "
+    "the MTU, sealed behind octet 16; paper §5.4.6"};
+inline constexpr Rule kDataRun{
+    "wireguard.data_run",
+    "same receiver index and the counter a little higher than in the packet before; paper §5.4.6"};
+
+inline constexpr std::array<std::uint16_t, 1> kPorts{51820};
+inline constexpr std::array<const Rule*, 8> kRules{
+    &kInitiation, &kResponse, &kCookieReply, &kSealed, &kMac2, &kIndexEcho, &kData, &kDataRun};
+
+// One flow's messages, in order.
+class Scan {
+  public:
+    explicit Scan(const FlowHead& head) noexcept : head_(head) {
+        for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
+            std::uint32_t& most = most_length_[index_of(head.entries[entry].direction)];
+            most = std::max(most, head.entries[entry].length);
+        }
+    }
+
+    Evidence run() noexcept {
+        for (std::size_t entry = 0; entry < head_.entry_count; ++entry) {
+            const Payload payload = head_.payload(entry);
+            if (!read(payload) && !is_neighbour(payload)) {
+                ++strangers_;
+            }
+        }
+        // A message that WireGuard never sends contradicts what only looks like WireGuard.
+        if (strangers_ > 0 && !linked_) {
+            return {};
+        }
+        return evidence_;
+    }
+
+  private:
+    struct Side {
+        std::uint32_t announced = 0;  // sender index of its own handshake message
+        bool has_announced = false;
+        std::uint32_t data_index = 0;  // receiver index of its data
+        std::uint64_t counter = 0;
+        bool has_data = false;
+        bool has_linked_data = false;
+        bool has_handshake = false;
+    };
+
+    Side& side(Direction direction) noexcept { return sides_[index_of(direction)]; }
+
+    // False for what WireGuard does not send. What was captured too short says nothing.
+    bool read(const Payload& payload) noexcept {
+        ByteReader reader(payload.bytes);
+        const std::uint32_t type = reader.le32();
+        const std::uint32_t index = reader.be32();
+        if (!reader.ok()) {
+            return payload.length > payload.bytes.size() || payload.length == 0;
+        }
+        // A DNS question (RFC 1035 §4.1.1) with id 0x0100 to 0x0400 and one question.
+        constexpr std::uint32_t kOneQuestion = 0x0001'0000;
+        if (index == kOneQuestion) {
+            return false;
+        }
+        switch (type) {
+            case 1:
+                return read_initiation(payload);
+            case 2:
+                return read_response(payload);
+            case 3:
+                return read_cookie_reply(payload);
+            case 4:
+                return read_data(payload);
+            default:
+                return false;
+        }
+    }
+
+    // What mesh clients send beside WireGuard on the same ports: Tailscale's disco messages
+    // (tailscale disco/disco.go) and STUN (RFC 8489 §5).
+    static bool is_neighbour(const Payload& payload) noexcept {
+        ByteReader reader(payload.bytes);
+        const std::uint32_t first = reader.be32();
+        const std::uint32_t second = reader.be32();
+        return reader.ok() && ((first == 0x5453'f09f && second >> 16U == 0x92ac) ||
+                               (first >> 30U == 0 && second == 0x2112'a442));
+    }
+
+    bool read_initiation(const Payload& payload) noexcept {
+        const std::uint32_t length = payload.length;
+        if ((length != 148 && length != 204) || !is_handshake(payload, 8)) {
+            return false;
+        }
+        Side& from = side(payload.direction);
+        add_handshake(kInitiation, payload, 8);
+        from.announced = at(payload.bytes, 4).le32();
+        from.has_announced = true;
+        evidence_.set_initiator(payload.direction);
+        return true;
+    }
+
+    bool read_response(const Payload& payload) noexcept {
+        const std::uint32_t length = payload.length;
+        if ((length != 92 && length != 100) || !is_handshake(payload, 12)) {
+            return false;
+        }
+        Side& from = side(payload.direction);
+        add_handshake(kResponse, payload, 12);
+        if (at(payload.bytes, 8).rest().size() >= 4) {
+            add_echo(payload, 8);
+        }
+        from.announced = at(payload.bytes, 4).le32();
+        from.has_announced = true;
+        evidence_.set_initiator(opposite(payload.direction));
+        return true;
+    }
+
+    bool read_cookie_reply(const Payload& payload) noexcept {
+        if (payload.length != 64) {
+            return false;
+        }
+        const Bytes sealed = part(payload.bytes, 8, 64);
+        if (is_plain(sealed)) {
+            return false;
+        }
+        const bool first = mark_handshake(payload.direction);
+        evidence_.add(kCookieReply, head_, payload.entry, 0, 4, first ? 24 : 4);
+        if (first && sealed.size() >= 48) {
+            evidence_.add(kSealed, head_, payload.entry, 8, sealed.size(), 6);
+        }
+        add_echo(payload, 4);
+        return true;
+    }
+
+    // Keys and ciphertext that look it, and behind them a mac2 that is zero or looks random too.
+    static bool is_handshake(const Payload& payload, std::size_t sealed_at) noexcept {
+        const std::size_t mac2_at = payload.length - 16;
+        if (is_plain(part(payload.bytes, sealed_at, mac2_at - 16))) {
+            return false;
+        }
+        const Bytes mac2 = part(payload.bytes, mac2_at, payload.length);
+        return mac2.size() < 16 || is_zero(mac2) || looks_sealed(mac2);
+    }
+    static bool is_zero(Bytes octets) noexcept {
+        return std::all_of(
+            octets.begin(), octets.end(), [](std::uint8_t octet) { return octet == 0; });
+    }
+
+    bool mark_handshake(Direction direction) noexcept {
+        const bool first = !side(direction).has_handshake;
+        side(direction).has_handshake = true;
+        return first;
+    }
+
+    // Four constant octets, of which three zeros are cheap in other protocols: 18; the exact
+    // length: 6. A retry says little more.
+    void add_handshake(const Rule& rule, const Payload& payload, std::size_t sealed_at) noexcept {
+        const bool first = mark_handshake(payload.direction);
+        evidence_.add(rule, head_, payload.entry, 0, 4, first ? 24 : 4);
+        const std::size_t mac2_at = payload.length - 16;
+        const Bytes sealed = part(payload.bytes, sealed_at, mac2_at - 16);
+        if (!first || sealed.size() < 48) {
+            return;
+        }
+        evidence_.add(kSealed, head_, payload.entry, sealed_at, sealed.size(), 6);
+        const Bytes mac2 = part(payload.bytes, mac2_at, payload.length);
+        if (mac2.size() == 16 && is_zero(mac2)) {
+            // 128 zero bits, halved: zeros at the end are the commonest padding.
+            evidence_.add(kMac2, head_, payload.entry, mac2_at, 16, 66);
+            linked_ = true;
+        }
+    }
+
+    // The receiver index at `offset` against what the other side announced. Indices are random;
+    // small ones are counters of a simpler implementation.
+    bool add_echo(const Payload& payload, std::size_t offset) noexcept {
+        const Side& peer = side(opposite(payload.direction));
+        ByteReader reader = at(payload.bytes, offset);
+        const std::uint32_t receiver = reader.le32();
+        if (!reader.ok() || !peer.has_announced || receiver == 0 || receiver != peer.announced) {
+            return false;
+        }
+        evidence_.add(kIndexEcho, head_, payload.entry, offset, 4, receiver > 0xffff ? 32 : 12);
+        linked_ = true;
+        return true;
+    }
+
+    bool read_data(const Payload& payload) noexcept {
+        ByteReader reader = at(payload.bytes, 4);
+        const std::uint32_t receiver = reader.le32();
+        const std::uint64_t counter = reader.le64();
+        if (!reader.ok()) {
+            return payload.length >= 32;
+        }
+        if (payload.length < 32 || counter >> 40U != 0 ||
+            is_plain(part(payload.bytes, 16, payload.length))) {
+            return false;
+        }
+        Side& from = side(payload.direction);
+        const Side& peer = side(opposite(payload.direction));
+        const bool announced = peer.has_announced && receiver == peer.announced;
+        // Implementations that do not pad (boringtun) are known by their handshake only.
+        if (!announced && !is_padded(payload)) {
+            return false;
+        }
+        if (announced && !from.has_linked_data) {
+            from.has_linked_data = add_echo(payload, 4);
+        }
+        if (!from.has_data) {
+            evidence_.add(kData, head_, payload.entry, 0, 4, 14);
+        } else if (receiver != from.data_index) {
+            // A new key pair begins with a handshake; without one this is something else.
+            return announced || peer.has_announced;
+        } else if (counter > from.counter && counter - from.counter <= 4096) {
+            evidence_.add(kDataRun, head_, payload.entry, 4, 12, 10);
+        } else if (counter > from.counter || from.counter - counter > 4096) {
+            return false;
+        }
+        from.data_index = receiver;
+        from.counter = std::max(counter, from.has_data ? from.counter : 0);
+        from.has_data = true;
+        return true;
+    }
+
+    // A multiple of 16, or the direction's largest packet where the tunnel's MTU clamps it.
+    [[nodiscard]] bool is_padded(const Payload& payload) const noexcept {
+        constexpr std::uint32_t kLeastClamped = 32 + 1280;
+        return payload.length % 16 == 0 ||
+               (payload.length >= kLeastClamped &&
+                payload.length == most_length_[index_of(payload.direction)]);
+    }
+
+    const FlowHead& head_;
+    Evidence evidence_;
+    std::array<Side, 2> sides_{};
+    std::array<std::uint32_t, 2> most_length_{};
+    std::uint32_t strangers_ = 0;
+    bool linked_ = false;  // a whole handshake message or an echoed index was seen
+};
+
+struct Matcher {
+    static constexpr MatcherInfo info{
+        .protocol = "wireguard",
+        .protocol_class = ProtocolClass::vpn,
+        .title = "WireGuard",
+        .ports = kPorts,
+        .variants = {},
+        .rules = kRules,
+        .sources = "WireGuard paper (NDSS 2017) §5.4; wireguard-go; nDPI wireguard.c"};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp}, .first_bytes = ByteSet::range(1, 4), .least_length = 32};
+
+    static Evidence match(const FlowHead& head) noexcept { return Scan(head).run(); }
+};
+static_assert(FingerprintMatcher<Matcher>);
+
+}  // namespace flowclass::fingerprint::wireguard
