@@ -64,13 +64,19 @@ inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) no
         base::at(payload, marker + 24).be32() + marker == length) {
         return std::min<std::size_t>(length, 1400);
     }
-    // DHCP's magic cookie stands at octet 236 (RFC 2131 §3).
-    if ((first.b0 == 1 || first.b0 == 2) && first.b1 == 1 && first.b2 == 6 && length >= 240) {
+    // DHCP's magic cookie stands at octet 236 (RFC 2131 §3), whatever the hardware type.
+    if ((first.b0 == 1 || first.b0 == 2) && base::at(payload, 236).be32() == 0x63825363) {
         return 260;
     }
     // A DNS question (RFC 1035 §4.1): one question, few answers; names run to 255 octets.
     if (first.at4 == 1 && first.at6 < 64) {
         return std::min<std::size_t>(length, 300);
+    }
+    // mDNS (RFC 6762 §18: id 0, no flag but QR, AA, TC): a first name under ip6.arpa or of a
+    // service instance is longer than the default prefix.
+    if ((first.b0 | first.b1 | first.b3) == 0 && (first.b2 & 0x79U) == 0 && first.at4 < 16 &&
+        first.at6 < 64 && length >= 17) {
+        return std::min<std::size_t>(length, 160);
     }
     return kPrefix;
 }

@@ -1,12 +1,16 @@
-// NTP (RFC 5905 §7.3; RFC 1305 for versions 1 to 3), client, server, symmetric and broadcast modes.
+// NTP (RFC 5905 §7.3; RFC 1305 for versions 1 to 3), client, server, symmetric and broadcast modes,
+// and the control (RFC 9327 §2) and private modes 6 and 7.
 //
 //  0                   8                  16                  24                 31
-// |LI | VN  | mode |   stratum       |     poll        |   precision     |   octet 0
+// | LI | VN  | mode |   stratum       |     poll        |   precision     |   octet 0
 // |                          root delay                                   |   4
 // |                        root dispersion                                |   8
 // |                          reference id                                 |  12
 // |        reference, origin, receive, transmit time stamps, 64 bits each |  16, 24, 32, 40
 // then, from 48, extension fields and a message authentication code.
+// Mode 6: LI VN 6 | R E M opcode(5) | sequence be16 | status | association | offset | count be16 |
+// data Mode 7: R M VN 7 | A sequence(7) | implementation | request | error(4) items(12) | zero(4)
+// size(12)
 //
 // The transmit stamp is seconds since 1900: near the time of capture it is worth bits; the server's
 // origin stamp echoes the client's transmit stamp.
@@ -24,54 +28,63 @@ inline constexpr Rule kHeader{"ntp.header",
                               "words behind; RFC 5905 §7.3"};
 inline constexpr Rule kClock{"ntp.clock",
                              "transmit time stamp within a day of the capture time; RFC 5905 §6"};
+inline constexpr Rule kStamps{
+    "ntp.stamps", "received and sent within a minute by the sender's own clock; RFC 5905 §8"};
+inline constexpr Rule kUnset{
+    "ntp.client_unset", "a client's reference, origin and receive stamps are zero; RFC 5905 §7.3"};
 inline constexpr Rule kEcho{
     "ntp.origin_echo", "the answer's origin stamp is the question's transmit stamp; RFC 5905 §8"};
+inline constexpr Rule kControl{"ntp.control",
+                               "mode 6, known opcode, a count that fits the length; RFC 9327 §2"};
+inline constexpr Rule kPrivate{"ntp.private",
+                               "mode 7 of implementation 0, 2 or 3, items that fit the length; RFC "
+                               "1305, ntpd's ntp_request.h"};
+inline constexpr Rule kReply{"ntp.mode_6_7_reply",
+                             "a reply to the same operation with the same sequence; RFC 9327 §2"};
 inline constexpr Rule kPort{"ntp.port", "UDP port 123 on either side"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{123};
-inline constexpr std::array<const Rule*, 4> kRules{&kHeader, &kClock, &kEcho, &kPort};
+inline constexpr std::array<std::string_view, 3> kVariants{"time", "control", "private"};
+inline constexpr std::array<const Rule*, 9> kRules{
+    &kHeader, &kClock, &kStamps, &kUnset, &kEcho, &kControl, &kPrivate, &kReply, &kPort};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "ntp",
                                       .protocol_class = ProtocolClass::app,
                                       .title = "Network Time Protocol",
                                       .ports = kPorts,
-                                      .variants = {},
+                                      .variants = kVariants,
                                       .rules = kRules,
-                                      .sources = "RFC 5905, RFC 1305"};
-    // LI 0 to 3, version 1 to 4, mode 1 to 5.
+                                      .sources = "RFC 5905, RFC 1305, RFC 9327"};
+    // LI 0 to 3, version 1 to 4, mode 1 to 7.
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 48, .most_length = 1024};
+        .ip_protos = {kUdp}, .least_length = 8, .most_length = 1024};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;
-        std::uint64_t asked = 0;
-        for (std::size_t entry = 0; entry < head.entry_count && entry < 4; ++entry) {
+        std::array<std::uint64_t, 2> sent{};
+        std::uint32_t asked = 0;
+        // Modes 6 and 7 have few fixed bits; only the daemon on its port speaks them.
+        const bool asks_daemon = head.has_port(123);
+        for (std::size_t entry = 0; entry < head.entry_count && entry < kMostMessages; ++entry) {
             const Payload payload = head.payload(entry);
-            if (!is_header(payload)) {
+            const bool fits = is_header(payload) ? add_time(evidence, head, payload, sent)
+                              : asks_daemon && is_control(payload)
+                                  ? add_control(evidence, head, payload, asked)
+                                  : false;
+            if (!fits) {
                 return {};
             }
-            // Leap, version, mode: 1/2 of the values of each field of octet 0; stratum 17 of 256;
-            // length 48 plus whole words.
-            evidence.add(kHeader, head, entry, 0, 2, entry == 0 ? 9 : 4);
-            const std::uint64_t origin = at(payload.bytes, 24).be64();
-            const std::uint64_t transmit = at(payload.bytes, 40).be64();
-            if (is_near(transmit, payload.time)) {
-                // Two days of 2^32 seconds.
-                evidence.add(kClock, head, entry, 40, 4, 14);
-            }
-            if (asked != 0 && origin == asked) {
-                evidence.add(kEcho, head, entry, 24, 8, 64);
-            }
-            asked = transmit;
         }
-        if (head.has_port(123)) {
+        if (!evidence.empty() && head.has_port(123)) {
             evidence.add(kPort, head, 0, 0, 0, 2);
         }
         return evidence;
     }
 
   private:
+    static constexpr std::size_t kMostMessages = 4;
+
     static bool is_header(const Payload& payload) noexcept {
         ByteReader reader(payload.bytes);
         const std::uint8_t first = reader.u8();
@@ -80,6 +93,98 @@ struct Matcher {
         const std::uint8_t mode = first & 7U;
         return reader.ok() && payload.bytes.size() >= 48 && payload.length % 4 == 0 &&
                version >= 1 && version <= 4 && mode >= 1 && mode <= 5 && stratum <= 16;
+    }
+
+    static bool add_time(Evidence& evidence,
+                         const FlowHead& head,
+                         const Payload& payload,
+                         std::array<std::uint64_t, 2>& sent) noexcept {
+        const bool first = evidence.empty();
+        // Leap, version, mode: 1/2 of the values of each field of octet 0; stratum 17 of 256;
+        // length 48 plus whole words.
+        evidence.add(kHeader, head, payload.entry, 0, 2, first ? 9 : 4);
+        ByteReader stamps = at(payload.bytes, 16);
+        const std::uint64_t reference = stamps.be64();
+        const std::uint64_t origin = stamps.be64();
+        const std::uint64_t received = stamps.be64();
+        const std::uint64_t transmit = stamps.be64();
+        if (is_near(transmit, payload.time)) {
+            // Two days of 2^32 seconds.
+            evidence.add(kClock, head, payload.entry, 40, 4, 14);
+        }
+        const std::uint64_t worked =
+            transmit > received ? transmit - received : received - transmit;
+        const std::uint64_t echoed = sent[index_of(opposite(payload.direction))];
+        if (echoed != 0 && origin == echoed) {
+            evidence.add(kEcho, head, payload.entry, 24, 8, 64);
+        } else if (received != 0 && worked != 0 && worked >> 32U < 60) {
+            // Two minutes of 2^32 seconds: 25; slowly changing octets would pass as well, so fewer.
+            evidence.add(kStamps, head, payload.entry, 32, 16, 16);
+        } else if (first && (reference | origin | received) == 0) {
+            // 24 octets of zero, which are common.
+            evidence.add(kUnset, head, payload.entry, 16, 24, 16);
+        }
+        sent[index_of(payload.direction)] = transmit;
+        const std::uint8_t mode = payload.bytes[0] & 7U;
+        if (mode == 3 || mode == 4) {
+            evidence.set_initiator(mode == 3 ? payload.direction : opposite(payload.direction));
+        }
+        evidence.set_variant("time");
+        return true;
+    }
+
+    static bool is_control(const Payload& payload) noexcept {
+        const std::uint8_t first = at(payload.bytes, 0).u8();
+        const std::uint8_t version = first >> 3U & 7U;
+        const std::uint8_t mode = first & 7U;
+        if (version < 1 || version > 4 || payload.bytes.size() < 8) {
+            return false;
+        }
+        if (mode == 6) {
+            const std::uint8_t opcode = at(payload.bytes, 1).u8() & 0x1fU;
+            ByteReader reader = at(payload.bytes, 10);
+            const std::size_t count = reader.be16();
+            // Opcodes of RFC 9327 §2; padding to words and a MAC may follow.
+            return reader.ok() && (first & 0xc0U) == 0 && (opcode <= 12 || opcode == 31) &&
+                   12 + count <= payload.length && payload.length <= 12 + count + 3 + 24;
+        }
+        ByteReader reader = at(payload.bytes, 2);
+        const std::uint8_t implementation = reader.u8();
+        reader.skip(1);
+        const std::size_t items = reader.be16() & 0x0fffU;
+        const std::size_t size = reader.be16();
+        const bool fits = 8 + items * size <= payload.length;
+        return mode == 7 && (implementation == 0 || implementation == 2 || implementation == 3) &&
+               size < 0x1000 && fits && items <= 500;
+    }
+
+    // Opcode or request code, and sequence: what a reply repeats; and the reply's own bit.
+    static bool add_control(Evidence& evidence,
+                            const FlowHead& head,
+                            const Payload& payload,
+                            std::uint32_t& asked) noexcept {
+        const bool control = (payload.bytes[0] & 7U) == 6;
+        const bool reply =
+            control ? (payload.bytes[1] & 0x80U) != 0 : (payload.bytes[0] & 0x80U) != 0;
+        const std::uint32_t key =
+            control ? 0x10000U | (payload.bytes[1] & 0x1fU) << 24U | at(payload.bytes, 2).be16()
+                    : 0x20000U | at(payload.bytes, 2).be16();
+        if (evidence.empty()) {
+            // Control: octet 0 of 4 values, opcode: 8; count: 10. Private: octet 0: 3;
+            // implementation: 6; four zero bits and items that fit: 7.
+            if (control) {
+                evidence.add(kControl, head, payload.entry, 0, 12, 18);
+            } else {
+                evidence.add(kPrivate, head, payload.entry, 0, 8, 16);
+            }
+        }
+        if (reply && asked == key) {
+            evidence.add(kReply, head, payload.entry, 1, 3, control ? 22 : 16);
+        }
+        asked = reply ? 0 : key;
+        evidence.set_initiator(reply ? opposite(payload.direction) : payload.direction);
+        evidence.set_variant(control ? "control" : "private");
+        return true;
     }
 
     static bool is_near(std::uint64_t stamp, base::TimeNs time) noexcept {
