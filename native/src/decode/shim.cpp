@@ -99,17 +99,23 @@ Step take_pppoe(Slice& slice, EncapStack& stack) noexcept {
 // HDLC under the same link type.
 Step take_ppp(Slice& slice) noexcept {
     base::ByteReader reader(slice.bytes);
-    std::uint16_t protocol = reader.u8();
-    if (protocol == 0xff && base::at(slice.bytes, 1).u8() == 0x03) {
-        reader.skip(1);
-        protocol = reader.u8();
-    } else if ((protocol == 0x0f || protocol == 0x8f) && base::at(slice.bytes, 1).u8() == 0 &&
-               slice.bytes.size() >= 4) {
-        reader.skip(1);
+    const std::uint16_t start = reader.be16();
+    if (!reader.ok()) {
+        return stop(slice.shortage());
+    }
+    if (start == 0x0f00 || start == 0x8f00) {
         const std::uint16_t ether_type = reader.be16();
-        slice.drop(reader.position());
+        if (!reader.ok()) {
+            return stop(slice.shortage());
+        }
+        slice.drop(4);
         return from_ether_type(ether_type);
     }
+    if (start == 0xff03) {
+        slice.drop(2);
+    }
+    reader = base::ByteReader(slice.bytes);
+    std::uint16_t protocol = reader.u8();
     if ((protocol & 1U) == 0) {
         protocol = static_cast<std::uint16_t>(protocol << 8U | reader.u8());
     }
@@ -163,6 +169,10 @@ Step guess_below_labels(Slice& slice) noexcept {
     }
     if (looks_like_ethernet(slice, 0)) {
         return {Header::ethernet};
+    }
+    constexpr std::size_t kControlAndEthernet = 18;
+    if (slice.cut() && slice.bytes.size() < kControlAndEthernet) {
+        return stop(SkipKind::truncated);
     }
     return stop(SkipKind::ethertype, static_cast<std::uint16_t>(EtherType::mpls));
 }
