@@ -43,6 +43,7 @@ class Engine:
         policy: Policy | None = None,
     ) -> None:
         check_range("threads", threads, 1, MAX_THREADS)
+        self._next_frame = 1
         self._native = _core.Engine(
             idle_timeout_ns=options.idle_timeout_ns,
             active_timeout_ns=options.active_timeout_ns,
@@ -59,6 +60,7 @@ class Engine:
     def begin_source(self, name: str) -> None:
         """Say that the octets of another capture follow; flows go on."""
         self._native.begin_source(name)
+        self._next_frame = 1
 
     def push(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take octets of a pcap or pcapng, cut anywhere."""
@@ -66,7 +68,8 @@ class Engine:
 
     def push_packets(self, link_type: int, packets: Sequence[tuple[int, bytes]]) -> None:
         """Take ``(time in ns, frame)`` pairs."""
-        self._native.push_packets(link_type, packets)
+        self._native.push_packets(link_type, packets, self._next_frame)
+        self._next_frame += len(packets)
 
     def end_source(self) -> dict[str, Any]:
         """Say that the capture is over; give the report of it."""
@@ -88,9 +91,9 @@ class Engine:
         """Give all counters of this engine."""
         return self._native.counters()
 
-    def source_counters(self) -> dict[str, Any]:
-        """Give the counters of the current or last source alone."""
-        return self._native.source_counters()
+    def balance(self) -> dict[str, Any]:
+        """Give packets and octets read, in flows, and skipped by reason, so far."""
+        return self._native.balance()
 
 
 def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:
@@ -101,11 +104,6 @@ def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:
 def matchers() -> list[dict[str, Any]]:
     """Give every fingerprint of this build: protocol, class, ports, variants, rules."""
     return _core.matchers()
-
-
-def version() -> str:
-    """Give the version of the native core."""
-    return _core.version()
 
 
 def _record_batch(native: _core.FlowBatch) -> pa.RecordBatch:

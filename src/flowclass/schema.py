@@ -13,7 +13,7 @@ from flowclass import _core
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION: str = _core.SCHEMA_VERSION
 
 FLOW_DEFINITION = (
     "A flow is the packets, in both directions, with one key: addresses, ports, IP protocol, VLAN ids and the"

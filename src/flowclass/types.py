@@ -132,14 +132,20 @@ class Balance:
         return packets == self.packets_read and octets == self.bytes_read
 
     def __add__(self, other: Balance) -> Balance:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: Balance) -> Balance:
+        return self._combined(other, -1)
+
+    def _combined(self, other: Balance, sign: int) -> Balance:
         return Balance(
-            packets_read=self.packets_read + other.packets_read,
-            bytes_read=self.bytes_read + other.bytes_read,
-            packets_in_flows=self.packets_in_flows + other.packets_in_flows,
-            bytes_in_flows=self.bytes_in_flows + other.bytes_in_flows,
-            link_overhead_bytes=self.link_overhead_bytes + other.link_overhead_bytes,
-            packets_skipped=_summed(self.packets_skipped, other.packets_skipped),
-            bytes_skipped=_summed(self.bytes_skipped, other.bytes_skipped),
+            packets_read=self.packets_read + sign * other.packets_read,
+            bytes_read=self.bytes_read + sign * other.bytes_read,
+            packets_in_flows=self.packets_in_flows + sign * other.packets_in_flows,
+            bytes_in_flows=self.bytes_in_flows + sign * other.bytes_in_flows,
+            link_overhead_bytes=self.link_overhead_bytes + sign * other.link_overhead_bytes,
+            packets_skipped=_combined(self.packets_skipped, other.packets_skipped, sign),
+            bytes_skipped=_combined(self.bytes_skipped, other.bytes_skipped, sign),
         )
 
 
@@ -184,6 +190,6 @@ class SourceReport:
         return self.problem == "none" or self.balance.packets_in_flows > 0
 
 
-def _summed(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
-    names = sorted({*left, *right})
-    return {name: left.get(name, 0) + right.get(name, 0) for name in names}
+def _combined(left: Mapping[str, int], right: Mapping[str, int], sign: int) -> dict[str, int]:
+    sums = {name: left.get(name, 0) + sign * right.get(name, 0) for name in sorted({*left, *right})}
+    return {name: value for name, value in sums.items() if value != 0}

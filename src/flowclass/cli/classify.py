@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from flowclass.cli import summary
 from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.progress import Progress
-from flowclass.cli.values import Duration, Size, clean
-from flowclass.engine import first_packet_time, matchers, version
+from flowclass.cli.values import clean, duration, size
+from flowclass.engine import matchers
 from flowclass.errors import OutputError
 from flowclass.pipeline.batch import Run, RunOptions
 from flowclass.pipeline.stop import Stop
@@ -29,6 +30,7 @@ from flowclass.sources import ByteSource, Source
 from flowclass.sources.file import Found, find
 from flowclass.sources.stream import StreamSource
 from flowclass.types import EngineOptions, SourceReport
+from flowclass.version import __version__
 
 MOST_ORDER = 8
 
@@ -42,11 +44,16 @@ MOST_ORDER = 8
 @setting("--registry", type=click.Path(path_type=Path), help="The registered endpoints.")
 @setting("--policy", type=click.Path(path_type=Path), help="What follows from them; a TOML file.")
 @setting("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Workers.")
-@setting("--memcap", type=Size(), default=0, help="Cap of the flow table, e.g. 512MiB; default: a quarter of memory.")
-@setting("--files", type=click.Choice(["stream", "each"]), default="stream", show_default=True,
-         help="All sources as one stream in time order, or each by itself.")
-@setting("--idle-timeout", type=Duration(), default="120s", show_default=True, help="A silent flow has ended.")
-@setting("--active-timeout", type=Duration(), default="30m", show_default=True, help="An old flow is cut.")
+@setting("--memcap", type=size, default=0, help="Cap of the flow table, e.g. 512MiB; default: a quarter of memory.")
+@setting(
+    "--files",
+    type=click.Choice(["stream", "each"]),
+    default="stream",
+    show_default=True,
+    help="All sources as one stream in time order, or each by itself.",
+)
+@setting("--idle-timeout", type=duration, default="120s", show_default=True, help="A silent flow has ended.")
+@setting("--active-timeout", type=duration, default="30m", show_default=True, help="An old flow is cut.")
 @setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error.")
 @click.option("-v", "--verbose", is_flag=True, help="Every source and every problem on standard error.")
@@ -60,9 +67,7 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
     """  # fmt: skip
     options = _run_options(given)
     opened, found = _open(sources)
-    problems = [
-        SourceReport(name=name, problem="unreadable", sentence=sentence) for name, sentence in found.problems
-    ]
+    problems = [SourceReport(name=name, problem="unreadable", sentence=sentence) for name, sentence in found.problems]
     if not opened:
         for problem in problems:
             click.echo(f"error: {clean(problem.sentence)}", err=True)
@@ -99,7 +104,7 @@ def _open(texts: Sequence[str]) -> tuple[list[Source], Found]:
     files = find(text for text in texts if text != "-")
     opened: list[Source] = list(files.sources)
     if "-" in texts:
-        opened.append(StreamSource(sys.stdin.buffer.raw, "-"))  # type: ignore[attr-defined, unused-ignore]
+        opened.append(StreamSource(FileIO(sys.stdin.fileno(), closefd=False), "-"))
     return opened, files
 
 
@@ -165,13 +170,12 @@ def _metadata(run: Run) -> dict[str, str]:
     rules = hashlib.sha256(msgspec.json.encode(matchers(), order="sorted")).hexdigest()
     options = run.options
     inputs = [
-        {"name": source.name, "size": source.size if isinstance(source, ByteSource) else None}
-        for source in run.sources
+        {"name": source.name, "size": source.size if isinstance(source, ByteSource) else None} for source in run.sources
     ]
     timeouts = options.engine
     return {
         "flowclass.schema": SCHEMA_VERSION,
-        "flowclass.version": version(),
+        "flowclass.version": __version__,
         "flowclass.rules_sha256": rules,
         "flowclass.registry_version": "" if options.registry is None else str(options.registry.version),
         "flowclass.policy_sha256": "" if options.policy is None else str(options.policy.sha256),
@@ -186,8 +190,8 @@ def _say_sources(run: Run, found: Found, *, verbose: bool) -> None:
     if len(run.sources) > 1 and run.options.files == "stream":
         click.echo(f"order     {len(run.sources)} sources by their first packets", err=True)
         shown = run.sources if verbose else run.sources[:MOST_ORDER]
-        for source in shown:
-            click.echo(f"  {_first_time(source):<30} {clean(source.name)}", err=True)
+        for source, time in zip(shown, run.first_times, strict=False):
+            click.echo(f"  {_written(time):<30} {clean(source.name)}", err=True)
         if len(shown) < len(run.sources):
             click.echo(f"  {len(run.sources) - len(shown)} more with -v", err=True)
     for what, names in (("are no captures", found.passed_over), ("were given twice", found.repeated)):
@@ -197,9 +201,7 @@ def _say_sources(run: Run, found: Found, *, verbose: bool) -> None:
             click.echo(f"left out  {len(names)} files that {what}: {listed}{more}", err=True)
 
 
-def _first_time(source: Source) -> str:
-    prefix = source.prefix() if isinstance(source, ByteSource) else None
-    time = None if prefix is None else first_packet_time(prefix)
+def _written(time: int | None) -> str:
     if time is None:
         return "no packet"
     try:

@@ -12,6 +12,7 @@ import click
 
 from flowclass.cli.exit_codes import Exit, of_error
 from flowclass.errors import FlowclassError
+from flowclass.version import __version__
 
 COMMANDS = {
     "classify": "Say for every flow which protocol it is, with evidence.",
@@ -52,16 +53,14 @@ class Commands(click.Group):
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     del param
     if value:
-        from flowclass.engine import version
-
-        click.echo(f"flowclass {version()}")
+        click.echo(f"flowclass {__version__}")
         ctx.exit()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say the version.")
 def app() -> None:
-    """Say for every network flow which VPN or tunnel protocol it is, with evidence.
+    r"""Say for every network flow which VPN or tunnel protocol it is, with evidence.
 
     `flowclass a.pcap` means `flowclass classify a.pcap`.
 
@@ -131,3 +130,7 @@ def main() -> None:
         _silence_stdout()
         code = Exit.OUTPUT
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

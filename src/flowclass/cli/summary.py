@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowclass.cli.values import clean, octets
+from flowclass.cli.values import clean
 from flowclass.pipeline.batch import Run
 from flowclass.types import Balance, SourceReport
 
@@ -114,8 +114,9 @@ def _notes(run: Run) -> list[str]:
         )
     if counters.get("out_of_order"):
         lines.append(f"order     {counters['out_of_order']:,} packets were older than one before them")
-    if counters.get("flow_bytes"):
-        lines.append(f"memory    {octets(counters['flow_bytes'])} a flow")
+    if counters.get("heads_refused") or counters.get("evidence_refused"):
+        refused = counters.get("heads_refused", 0) + counters.get("evidence_refused", 0)
+        lines.append(f"refused   {refused:,} flows were not classified for want of memory; give more --memcap")
     return lines
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
@@ -13,48 +12,62 @@ _SIZES |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 _DURATIONS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 
 
-class Size(click.ParamType):
-    """Octets: ``512MiB``, ``2GB``, ``1048576``."""
+def size(text: str | int) -> int:
+    """Read octets.
 
-    name = "size"
+    Raises
+    ------
+    click.BadParameter
+        When the text is no size.
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Give octets."""
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        matched = re.fullmatch(r"\s*(\d+)\s*([A-Za-z]*)\s*", str(value))
-        if matched is None or matched[2].upper() not in _SIZES:
-            self.fail(f"{value!r} is no size: write octets or e.g. 512MiB, 2GB", param, ctx)
-        return int(matched[1]) * _SIZES[matched[2].upper()]
-
-
-class Duration(click.ParamType):
-    """A span of time with its unit: ``120s``, ``30m``, ``500ms``."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Give nanoseconds."""
-        matched = re.fullmatch(r"\s*(\d+)\s*(ns|us|ms|s|m|h|d)\s*", str(value))
-        if matched is None:
-            self.fail(f"{value!r} is no duration: write a number and its unit, e.g. 120s, 30m, 500ms", param, ctx)
-        return int(matched[1]) * _DURATIONS[matched[2]]
+    Examples
+    --------
+    >>> size("512MiB"), size("2GB"), size("4096")
+    (536870912, 2000000000, 4096)
+    """
+    matched = re.fullmatch(r"\s*(\d+)\s*([A-Za-z]*)\s*", str(text))
+    if matched is None or matched[2].upper() not in _SIZES:
+        raise click.BadParameter(f"{text!r} is no size: write octets or e.g. 512MiB, 2GB")
+    return int(matched[1]) * _SIZES[matched[2].upper()]
 
 
-class Time(click.ParamType):
-    """A time as in RFC 3339; without a zone it is UTC."""
+def duration(text: str) -> int:
+    """Read a span of time with its unit, as ns.
 
-    name = "time"
+    Raises
+    ------
+    click.BadParameter
+        When the text is no duration.
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Give a time in UTC."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            parsed = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no time: write e.g. 2024-11-21 or 2024-11-21T13:00:00Z", param, ctx)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    Examples
+    --------
+    >>> duration("120s"), duration("30m")
+    (120000000000, 1800000000000)
+    """
+    matched = re.fullmatch(r"\s*(\d+)\s*(ns|us|ms|s|m|h|d)\s*", str(text))
+    if matched is None:
+        raise click.BadParameter(f"{text!r} is no duration: write a number and its unit, e.g. 120s, 30m, 500ms")
+    return int(matched[1]) * _DURATIONS[matched[2]]
+
+
+def instant(text: str) -> datetime:
+    """Read a time as in RFC 3339; without a zone it is UTC.
+
+    Raises
+    ------
+    click.BadParameter
+        When the text is no time.
+
+    Examples
+    --------
+    >>> instant("2024-11-21T01:00:00+01:00").isoformat()
+    '2024-11-21T00:00:00+00:00'
+    """
+    try:
+        parsed = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time: write e.g. 2024-11-21 or 2024-11-21T13:00:00Z") from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def octets(count: float) -> str:

@@ -62,7 +62,7 @@ class Run:
     Parameters
     ----------
     sources : iterable of Source
-        In the order given; ``sources`` holds them afterwards in the order taken.
+        In the order given.
     options : RunOptions
         What to do.
     problems : iterable of SourceReport
@@ -74,6 +74,10 @@ class Run:
 
     Attributes
     ----------
+    sources : list of Source
+        In the order taken.
+    first_times : list of int or None
+        Of their first packets, ns since 1970 UTC, where that was looked at.
     reports : list of SourceReport
         One for each source read so far, and those given as problems.
     counters : dict
@@ -92,9 +96,9 @@ class Run:
         progress: Callable[[Run], None] | None = None,
     ) -> None:
         self.options = options
-        self.sources = list(sources)
-        if len(self.sources) > 1:
-            self.sources = by_first_packet(self.sources)
+        ordered = by_first_packet(list(sources))
+        self.sources = [source for source, _ in ordered]
+        self.first_times = [time for _, time in ordered]
         self.reports: list[SourceReport] = list(problems)
         self.tally = Tally()
         self.finished = False
@@ -115,8 +119,8 @@ class Run:
     @property
     def balance(self) -> Balance:
         """The balance of all sources so far."""
-        counters = self.counters
-        return Balance.of(counters) if counters else Balance()
+        done = Balance.of(self._counters) if self._counters else Balance()
+        return done if self._engine is None else done + Balance.of(self._engine.balance())
 
     @property
     def stopped_by(self) -> int | None:
@@ -163,6 +167,7 @@ class Run:
     def _pump(self, source: Source, engine: Engine) -> Iterator[pa.RecordBatch]:
         self._source = source
         engine.begin_source(source.name)
+        before = Balance.of(engine.balance())
         failure = ""
         interrupted = False
         try:
@@ -179,7 +184,8 @@ class Run:
         except Stopped:
             interrupted = True
         report = engine.end_source()
-        self.reports.append(_report(report, Balance.of(engine.source_counters()), failure, interrupted))
+        balance = Balance.of(engine.balance()) - before
+        self.reports.append(_report(source.name, report, balance, failure, interrupted))
         self.octets_done += source.position if isinstance(source, ByteSource) else 0
         self._source = None
 
@@ -204,24 +210,28 @@ class Run:
             yield batch
 
 
-def by_first_packet(sources: list[Source]) -> list[Source]:
+def by_first_packet(sources: list[Source]) -> list[tuple[Source, int | None]]:
     """Order sources by their first packets.
 
     Those without a packet come last; where nothing decides, the order given does. Frames that are in no capture
-    cannot be looked at beforehand: as long as one such source is in the list, the order given stands.
+    cannot be looked at beforehand: as long as one such source is in the list, the order given stands. One source
+    alone is not looked at either.
+
+    Returns
+    -------
+    list of (Source, int or None)
+        Each with the time of its first packet in ns since 1970 UTC, where that is known.
     """
+    timed: list[tuple[Source, int | None]] = []
+    for source in sources:
+        prefix = source.prefix() if isinstance(source, ByteSource) and len(sources) > 1 else None
+        timed.append((source, None if prefix is None else first_packet_time(prefix)))
     if any(not isinstance(source, ByteSource) for source in sources):
-        return sources
-    keys = []
-    for place, source in enumerate(sources):
-        prefix = source.prefix() if isinstance(source, ByteSource) else None
-        time = None if prefix is None else first_packet_time(prefix)
-        keys.append((time is None, time or 0, place))
-    return [sources[place] for _, _, place in sorted(keys)]
+        return timed
+    return sorted(timed, key=lambda pair: (pair[1] is None, pair[1] or 0))
 
 
-def _report(native: dict[str, Any], balance: Balance, failure: str, interrupted: bool) -> SourceReport:
-    name = native["name"]
+def _report(name: str, native: dict[str, Any], balance: Balance, failure: str, interrupted: bool) -> SourceReport:
     problem, sentence = native["problem"], native["sentence"]
     if sentence and not sentence.startswith(name):
         sentence = f"{name}: {sentence}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from flowclass.errors import SourceError
 from flowclass.pipeline.batch import Files, Run, RunOptions
@@ -90,7 +90,7 @@ def open_sources(given: One | Iterable[One]) -> tuple[list[Source], list[SourceR
     problems : list of SourceReport
         One for each that was not found.
     """
-    items = [given] if _is_one(given) else list(given)
+    items: list[Any] = [given] if _is_one(given) else list(cast("Iterable[Any]", given))
     sources: list[Source] = []
     problems: list[SourceReport] = []
     seen: set[tuple[int, int]] = set()

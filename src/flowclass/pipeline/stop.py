@@ -55,5 +55,3 @@ class Stop:
             raise Stopped
         if not first and number == signal.SIGINT:
             raise KeyboardInterrupt
-
-

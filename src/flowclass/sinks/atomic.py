@@ -9,11 +9,9 @@ import contextlib
 import os
 from io import BufferedWriter
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO
 
 from flowclass.errors import OutputError
-
-Stream: TypeAlias = "IO[bytes]"
 
 
 class AtomicFile:
@@ -34,10 +32,11 @@ class AtomicFile:
     def __init__(self, target: Path | IO[bytes]) -> None:
         self._path: Path | None = None
         self._temporary: Path | None = None
+        self.file: _Counted
         self._owned: BufferedWriter | None = None
         if not isinstance(target, Path):
             self.name = str(getattr(target, "name", "the stream given"))
-            self.file: Stream = _Counted(target)
+            self.file = _Counted(target)
             return
         self.name = str(target)
         try:

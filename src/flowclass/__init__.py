@@ -1,0 +1,48 @@
+"""Tells for every network flow which VPN or tunnel protocol it is, with evidence.
+
+The public face: `classify` and what it takes and gives. Nothing else is public.
+
+Examples
+--------
+>>> import flowclass
+>>> flowclass.EngineOptions().idle_timeout_ns
+120000000000
+"""
+
+from __future__ import annotations
+
+from flowclass.errors import (
+    ConfigError,
+    FlowclassError,
+    OutputError,
+    RegistryError,
+    SchemaError,
+    SourceError,
+    UserFunctionError,
+)
+from flowclass.pipeline.classify import classify
+from flowclass.pipeline.result import Result
+from flowclass.policy import Policy
+from flowclass.registry import Registry
+from flowclass.sources.packets import Packets
+from flowclass.types import Balance, EngineOptions, SourceReport
+from flowclass.version import __version__
+
+__all__ = [
+    "Balance",
+    "ConfigError",
+    "EngineOptions",
+    "FlowclassError",
+    "OutputError",
+    "Packets",
+    "Policy",
+    "Registry",
+    "RegistryError",
+    "Result",
+    "SchemaError",
+    "SourceError",
+    "SourceReport",
+    "UserFunctionError",
+    "__version__",
+    "classify",
+]
