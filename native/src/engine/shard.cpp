@@ -273,7 +273,7 @@ void Shard::note_payload(std::uint32_t slot, const packet::FlowLayer& layer, pac
             ++counters_.heads_refused;
             return;
         }
-        state.head_deadline = base::saturating_add(frame.clock, head::kHeadTime);
+        state.head_deadline = base::saturating_add(frame.clock, head::head_time(layer.payload));
         if (state.wheel_checked) {
             wheel_.remove(slot, table_.links());
             wheel_.schedule(slot, state.head_deadline, table_.links());

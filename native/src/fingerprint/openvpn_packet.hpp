@@ -135,12 +135,28 @@ struct Control {
 };
 
 // What a packet id of the control channel's wrapping can be: it starts at 1; a client that can
-// resend its wrapped key starts at 0x0f000001.
+// resend its wrapped key starts at 0x0f000001 (0x0a010001 before the release).
+constexpr std::uint32_t counter_of(std::uint32_t packet_id) noexcept {
+    constexpr std::uint32_t kResendable = 0x0f00'0000;
+    constexpr std::uint32_t kResendableBefore = 0x0a01'0000;
+    const std::uint32_t high = packet_id & 0xffff'0000;
+    return high == kResendable || high == kResendableBefore ? packet_id & 0xffff : packet_id;
+}
 constexpr bool is_early_packet_id(std::uint32_t value) noexcept {
-    return (value >= 1 && value <= 64) || (value > 0x0f00'0000 && value <= 0x0f00'0040);
+    return counter_of(value) >= 1 && counter_of(value) <= 64;
 }
 constexpr bool is_packet_id(std::uint32_t value) noexcept {
-    return (value >= 1 && value < 0x0010'0000) || (value > 0x0f00'0000 && value <= 0x0f10'0000);
+    return counter_of(value) >= 1 && counter_of(value) < 0x0010'0000;
+}
+
+// Whether what was captured reaches behind the clear fields of the mode.
+inline bool is_readable(const Packet& packet, const Mode& mode) noexcept {
+    constexpr std::size_t kOpcodeSession = 9;
+    constexpr std::size_t kPacketIdTime = 8;
+    constexpr std::size_t kMessageId = 5;
+    const std::size_t wrapped = mode.wrapping == Wrapping::plain ? 0 : mode.hmac + kPacketIdTime;
+    return packet.bytes.size() >=
+           std::min<std::size_t>(kOpcodeSession + wrapped + kMessageId, packet.length);
 }
 
 // The acknowledgement block and message id in clear; `reader` stands on the count.

@@ -57,7 +57,7 @@ class Session {
         for (std::size_t index = 0; index < packets_.count; ++index) {
             const Packet& packet = packets_.items[index];
             Control found;
-            if (is_data(packet.opcode()) || packet.bytes.size() < 9) {
+            if (is_data(packet.opcode()) || !is_readable(packet, mode_)) {
                 continue;
             }
             ++controls;

@@ -56,6 +56,10 @@ inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) no
     if ((opcode == 10 || opcode == 11) && length < 1200) {
         return length;
     }
+    // Longer control messages: packet id and acknowledgements stand behind the HMAC too.
+    if (opcode == 4) {
+        return 128;
+    }
     // IKE: the payload chain runs to the end of the message (header: version at 17, after an
     // optional marker of four zeros), §3.
     const std::size_t marker = (first.b0 | first.b1 | first.b2 | first.b3) == 0 ? 4 : 0;
@@ -79,6 +83,15 @@ inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) no
         return std::min<std::size_t>(length, 160);
     }
     return kPrefix;
+}
+
+// How long a head stays open that begins with this payload. IKE behind the non-ESP marker goes
+// before ESP on the same flow, and may wait for a person to authenticate (RFC 7296 §2.16).
+inline base::TimeNs head_time(base::Bytes payload) noexcept {
+    constexpr base::TimeNs kTunnelHeadTime = 15 * base::kSecond;
+    const std::uint8_t version = base::at(payload, 4 + 17).u8();
+    const bool marked = base::at(payload, 0).be32() == 0 && payload.size() >= 4 + 28;
+    return marked && (version == 0x10 || version == 0x20) ? kTunnelHeadTime : kHeadTime;
 }
 
 // TCP: octets of the in-order stream worth waiting for, judged from its first octets (at least 3).
