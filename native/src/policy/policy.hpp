@@ -94,7 +94,7 @@ struct PolicyOptions {
     Tier violation_trial_tier = Tier::confirmed;
     Tier review_tier = Tier::possible;
     bool pending_grace = true;
-    base::TimeNs pending_window = 24 * 3600 * base::kSecond;
+    base::TimeNs pending_window = base::kSecond * 3600 * 24;
     std::vector<Phase> phases;
 };
 

@@ -2,6 +2,7 @@
 // reasons.
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -32,7 +33,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Reason::count_)> kRea
     "tier_below_threshold"};
 
 // The longest pending window: ten years.
-constexpr base::TimeNs kMaxWindow = 3652 * 24 * 3600 * base::kSecond;
+constexpr base::TimeNs kMaxWindow = base::kSecond * 3600 * 24 * 3652;
 
 bool is_phase_outcome(Outcome outcome) noexcept {
     return outcome == Outcome::allow_grace || outcome == Outcome::review ||

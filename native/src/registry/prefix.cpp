@@ -2,6 +2,7 @@
 #include "registry/prefix.hpp"
 
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <system_error>
 
@@ -28,10 +29,9 @@ base::Result<Prefix> parse_prefix(std::string_view text) {
     Prefix prefix{*address, static_cast<std::uint8_t>(width_of(*address))};
     if (slash != std::string_view::npos) {
         const std::string_view digits = text.substr(slash + 1);
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), prefix.length);
-        if (error != std::errc{} || end != digits.data() + digits.size() ||
-            prefix.length > width_of(*address)) {
+        const char* const behind = std::to_address(digits.end());
+        const auto [end, error] = std::from_chars(digits.data(), behind, prefix.length);
+        if (error != std::errc{} || end != behind || prefix.length > width_of(*address)) {
             return base::Error{"'" + shown + "' has no prefix length between 0 and " +
                                std::to_string(width_of(*address))};
         }
