@@ -42,7 +42,8 @@ std::string show(const T& value) {
 template <typename Left, typename Right>
 void equal(const Left& left, const Right& right, const char* text, const char* file, int line) {
     if (!(left == right)) {
-        std::cerr << file << ':' << line << ": " << text << ": " << show(left) << " != " << show(right) << '\n';
+        std::cerr << file << ':' << line << ": " << text << ": " << show(left)
+                  << " != " << show(right) << '\n';
         ++failures();
     }
 }
@@ -53,11 +54,11 @@ void equal(const Left& left, const Right& right, const char* text, const char* f
     static void name();                                        \
     static const check::Register register_##name(#name, name); \
     static void name()
-#define CHECK(condition)                                                           \
-    do {                                                                           \
-        if (!(condition)) {                                                        \
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
             std::cerr << __FILE__ << ':' << __LINE__ << ": " << #condition << '\n'; \
-            ++check::failures();                                                   \
-        }                                                                          \
+            ++check::failures();                                                    \
+        }                                                                           \
     } while (false)
 #define CHECK_EQ(left, right) check::equal((left), (right), #left " == " #right, __FILE__, __LINE__)

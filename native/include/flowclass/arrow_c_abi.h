@@ -1,5 +1,6 @@
-/* The Arrow C data and stream interfaces: the layout is the specification's own ("The Arrow C data interface", Apache Arrow
- * documentation, "Structure definitions"), which asks implementers to write it down like this. */
+/* The Arrow C data and stream interfaces: the layout is the specification's own ("The Arrow C data
+ * interface", Apache Arrow documentation, "Structure definitions"), which asks implementers to
+ * write it down like this. */
 #ifndef FLOWCLASS_ARROW_C_ABI_H
 #define FLOWCLASS_ARROW_C_ABI_H
 

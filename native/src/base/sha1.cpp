@@ -8,8 +8,8 @@ namespace flowclass::base {
 namespace {
 
 std::uint32_t word_at(const std::array<std::uint8_t, 64>& block, std::size_t word) noexcept {
-    return std::uint32_t{block[4 * word]} << 24U | std::uint32_t{block[4 * word + 1]} << 16U | std::uint32_t{block[4 * word + 2]} << 8U |
-           block[4 * word + 3];
+    return std::uint32_t{block[4 * word]} << 24U | std::uint32_t{block[4 * word + 1]} << 16U |
+           std::uint32_t{block[4 * word + 2]} << 8U | block[4 * word + 3];
 }
 
 }  // namespace
@@ -28,7 +28,8 @@ Sha1Digest sha1_of_short(std::span<const std::uint8_t> message) noexcept {
     for (std::size_t t = 16; t < 80; ++t) {
         w[t] = std::rotl(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
     }
-    const std::array<std::uint32_t, 5> start{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+    const std::array<std::uint32_t, 5> start{
+        0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
     auto [a, b, c, d, e] = start;
     const auto turn = [&](std::uint32_t f, std::uint32_t k, std::uint32_t word) {
         const std::uint32_t next = std::rotl(a, 5) + f + e + k + word;
@@ -50,7 +51,8 @@ Sha1Digest sha1_of_short(std::span<const std::uint8_t> message) noexcept {
     for (std::size_t t = 60; t < 80; ++t) {
         turn(b ^ c ^ d, 0xca62c1d6, w[t]);
     }
-    const std::array<std::uint32_t, 5> sum{start[0] + a, start[1] + b, start[2] + c, start[3] + d, start[4] + e};
+    const std::array<std::uint32_t, 5> sum{
+        start[0] + a, start[1] + b, start[2] + c, start[3] + d, start[4] + e};
     Sha1Digest digest{};
     for (std::size_t index = 0; index < digest.size(); ++index) {
         digest[index] = static_cast<std::uint8_t>(sum[index / 4] >> (24U - 8U * (index % 4)));

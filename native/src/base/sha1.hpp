@@ -1,5 +1,5 @@
-// SHA-1 (RFC 3174) of short messages, for Community ID alone: no security rests on it. Written here because the build must
-// not need a cryptography library; tests compare it with Python's hashlib.
+// SHA-1 (RFC 3174) of short messages, for Community ID alone: no security rests on it. Written here
+// because the build must not need a cryptography library; tests compare it with Python's hashlib.
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// The C structs of the Arrow interface own what they point to through private_data; release gives it back.
+// The C structs of the Arrow interface own what they point to through private_data; release gives
+// it back.
 #include "batch/arrow_export.hpp"
 
 #include <memory>
@@ -24,7 +25,8 @@ struct ArrayOwner {
     ArrowArray dictionary{};
 };
 
-// Children the consumer has moved away have no release callback any more (specification, "Moving child arrays").
+// Children the consumer has moved away have no release callback any more (specification, "Moving
+// child arrays").
 template <typename Struct, typename Owner>
 void release(Struct* exported) {
     const std::unique_ptr<Owner> owner(static_cast<Owner*>(exported->private_data));
@@ -56,7 +58,12 @@ void export_schema(const FieldType& type, ArrowSchema* out) {
         owner->child_pointers.push_back(&owner->children[index]);
     }
     if (!type.dictionary_format.empty()) {
-        export_schema({.name = "", .format = type.dictionary_format, .nullable = false, .children = {}, .dictionary_format = {}}, &owner->dictionary);
+        export_schema({.name = "",
+                       .format = type.dictionary_format,
+                       .nullable = false,
+                       .children = {},
+                       .dictionary_format = {}},
+                      &owner->dictionary);
     }
     *out = {};
     out->format = owner->format.c_str();

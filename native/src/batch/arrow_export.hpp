@@ -1,5 +1,5 @@
-// Hands columns to whoever speaks the Arrow C data interface, without copies: buffers move into the exported structs and are
-// freed by their release callbacks.
+// Hands columns to whoever speaks the Arrow C data interface, without copies: buffers move into the
+// exported structs and are freed by their release callbacks.
 #pragma once
 
 #include <string>

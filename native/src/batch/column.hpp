@@ -1,5 +1,6 @@
-// Columns in Arrow's memory layout, built row by row. Takes: values or nulls. Gives: type-erased ColumnData for the export.
-// Guarantees: every column of a batch has the same length; text is UTF-8; null is null, never a stand-in value.
+// Columns in Arrow's memory layout, built row by row. Takes: values or nulls. Gives: type-erased
+// ColumnData for the export. Guarantees: every column of a batch has the same length; text is
+// UTF-8; null is null, never a stand-in value.
 #pragma once
 
 #include <cstdint>
@@ -109,7 +110,8 @@ class TextColumn {
     std::vector<char> text_;
 };
 
-// A closed or growing list of names, indexed by Index. The dictionary only grows, so batches of one run share a prefix.
+// A closed or growing list of names, indexed by Index. The dictionary only grows, so batches of one
+// run share a prefix.
 template <typename Index>
 class DictionaryColumn {
   public:

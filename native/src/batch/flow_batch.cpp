@@ -75,7 +75,8 @@ struct FlowBatchBuilder::Dictionaries {
     }
 };
 
-FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry, std::shared_ptr<const policy::Policy> policy)
+FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
+                                   std::shared_ptr<const policy::Policy> policy)
     : registry_(std::move(registry)),
       policy_(std::move(policy)),
       dictionaries_(std::make_shared<const Dictionaries>(policy_.get())) {}
@@ -152,7 +153,8 @@ void FlowBatchBuilder::append_state(const FlowRow& row, const Orientation& way, 
     add_if(tcp_flags_fwd_, is_tcp, tcp.flags[side.fwd]);
     add_if(tcp_flags_rev_, is_tcp, tcp.flags[side.rev]);
     if (is_tcp) {
-        conn_state_.add(static_cast<std::size_t>(flow::conn_state(tcp.flags[side.fwd], tcp.flags[side.rev])));
+        conn_state_.add(
+            static_cast<std::size_t>(flow::conn_state(tcp.flags[side.fwd], tcp.flags[side.rev])));
     } else {
         conn_state_.add_null();
     }
@@ -163,10 +165,12 @@ void FlowBatchBuilder::append_state(const FlowRow& row, const Orientation& way, 
 }
 
 void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way) {
-    const bool known = row.matcher != fingerprint::kNoMatcher && row.tier != fingerprint::Tier::none;
+    const bool known =
+        row.matcher != fingerprint::kNoMatcher && row.tier != fingerprint::Tier::none;
     const std::uint16_t matcher = known ? row.matcher : fingerprint::kNoMatcher;
     protocol_.add(protocol_index(matcher));
-    const auto protocol_class = known ? fingerprint::matchers()[matcher].info->protocol_class : fingerprint::ProtocolClass::unknown;
+    const auto protocol_class = known ? fingerprint::matchers()[matcher].info->protocol_class
+                                      : fingerprint::ProtocolClass::unknown;
     protocol_class_.add(static_cast<std::size_t>(protocol_class));
     add_if_some(variant_, known ? row.variant : std::string_view());
     tier_.add(static_cast<std::size_t>(known ? row.tier : fingerprint::Tier::none));
@@ -249,10 +253,25 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
         (made.push_back(finished.finish()), ...);
         return made;
     };
-    put(flow_id_, community_id_, parent_flow_id_, time_start_, time_end_, duration_ns_, src_ip_, dst_ip_, src_port_, dst_port_);
+    put(flow_id_,
+        community_id_,
+        parent_flow_id_,
+        time_start_,
+        time_end_,
+        duration_ns_,
+        src_ip_,
+        dst_ip_,
+        src_port_,
+        dst_port_);
     put(ip_proto_, vlan_id_, inner_vlan_id_);
     out.push_back(encap_.finish(fields(encap_type_, encap_id_)));
-    put(packets_fwd_, packets_rev_, bytes_fwd_, bytes_rev_, payload_bytes_fwd_, payload_bytes_rev_, truncated_packets_);
+    put(packets_fwd_,
+        packets_rev_,
+        bytes_fwd_,
+        bytes_rev_,
+        payload_bytes_fwd_,
+        payload_bytes_rev_,
+        truncated_packets_);
     put(tcp_flags_fwd_, tcp_flags_rev_);
     out.push_back(conn_state_.finish(names.conn_state));
     out.push_back(end_reason_.finish(names.end_reason));

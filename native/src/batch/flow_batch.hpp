@@ -20,11 +20,13 @@ struct FlowBatch {
 
 class FlowBatchBuilder {
   public:
-    FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry, std::shared_ptr<const policy::Policy> policy);
+    FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
+                     std::shared_ptr<const policy::Policy> policy);
 
     void append(const FlowRow& row);
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
-    // The rows so far; the builder is empty afterwards. `sources`: names of the inputs, by the index that records carry.
+    // The rows so far; the builder is empty afterwards. `sources`: names of the inputs, by the
+    // index that records carry.
     FlowBatch finish(const std::vector<std::string>& sources);
 
   private:
@@ -57,7 +59,8 @@ class FlowBatchBuilder {
     ListOffsets encap_;
     TextColumn encap_type_;
     FixedColumn<std::uint32_t> encap_id_;
-    FixedColumn<std::uint64_t> packets_fwd_, packets_rev_, bytes_fwd_, bytes_rev_, payload_bytes_fwd_, payload_bytes_rev_;
+    FixedColumn<std::uint64_t> packets_fwd_, packets_rev_, bytes_fwd_, bytes_rev_,
+        payload_bytes_fwd_, payload_bytes_rev_;
     FixedColumn<std::uint64_t> truncated_packets_;
     FixedColumn<std::uint16_t> tcp_flags_fwd_, tcp_flags_rev_;
     Name conn_state_, end_reason_;

@@ -1,4 +1,5 @@
-// One finished flow as the batch takes it: views of what the rooms to the left know, put side by side.
+// One finished flow as the batch takes it: views of what the rooms to the left know, put side by
+// side.
 #pragma once
 
 #include <span>
@@ -35,12 +36,14 @@ struct FlowRow {
     const policy::Judgement* judgement = nullptr;
 };
 
-// Who began, and how that is known: TCP's SYN, else the protocol's own roles, else the first packet.
+// Who began, and how that is known: TCP's SYN, else the protocol's own roles, else the first
+// packet.
 struct Orientation {
     bool initiator_forward = true;
     flow::DirectionBasis basis = flow::DirectionBasis::first_packet;
 };
-inline Orientation orientation_of(const flow::FlowRecord& record, fingerprint::Initiator initiator) noexcept {
+inline Orientation orientation_of(const flow::FlowRecord& record,
+                                  fingerprint::Initiator initiator) noexcept {
     if (record.from_syn) {
         return {record.initiator_forward, flow::DirectionBasis::syn};
     }
@@ -49,10 +52,14 @@ inline Orientation orientation_of(const flow::FlowRecord& record, fingerprint::I
     }
     return {};
 }
-inline base::IpAddress initiator_address(const flow::FlowKey& key, const flow::FlowRecord& record, Orientation way) noexcept {
+inline base::IpAddress initiator_address(const flow::FlowKey& key,
+                                         const flow::FlowRecord& record,
+                                         Orientation way) noexcept {
     return record.forward_is_a == way.initiator_forward ? key.a() : key.b();
 }
-inline base::IpAddress responder_address(const flow::FlowKey& key, const flow::FlowRecord& record, Orientation way) noexcept {
+inline base::IpAddress responder_address(const flow::FlowKey& key,
+                                         const flow::FlowRecord& record,
+                                         Orientation way) noexcept {
     return record.forward_is_a == way.initiator_forward ? key.b() : key.a();
 }
 

@@ -1,4 +1,5 @@
-// The flow record's columns: one table from which the Arrow schema, the published schema and the documents are made.
+// The flow record's columns: one table from which the Arrow schema, the published schema and the
+// documents are made.
 #pragma once
 
 #include <span>
@@ -14,14 +15,14 @@ inline constexpr std::string_view kSchemaVersion = "1.0.0";
 
 enum class ColumnType : std::uint8_t {
     text,
-    time,     // timestamp[ns, UTC]
+    time,  // timestamp[ns, UTC]
     int64,
     uint64,
     uint32,
     uint16,
     uint8,
     float32,
-    name,         // dictionary of a closed list
+    name,          // dictionary of a closed list
     growing_name,  // dictionary that grows with the run
     encap_list,
     evidence_list,

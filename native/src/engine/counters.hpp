@@ -1,4 +1,5 @@
-// The balance: every frame read is in exactly one flow or skipped by exactly one named reason, and so are its octets.
+// The balance: every frame read is in exactly one flow or skipped by exactly one named reason, and
+// so are its octets.
 #pragma once
 
 #include <array>
@@ -13,7 +14,8 @@ struct Tally {
     std::uint64_t bytes = 0;
 };
 
-// Counts by reason in a fixed table; reasons beyond it go to one last row, so nothing is ever lost and nothing grows.
+// Counts by reason in a fixed table; reasons beyond it go to one last row, so nothing is ever lost
+// and nothing grows.
 class SkipCounters {
   public:
     static constexpr std::size_t kRows = 256;
@@ -33,7 +35,8 @@ class SkipCounters {
   private:
     Row& find(packet::SkipReason reason) noexcept {
         for (std::size_t index = 0; index < count_; ++index) {
-            if (rows_[index].reason.kind == reason.kind && rows_[index].reason.detail == reason.detail) {
+            if (rows_[index].reason.kind == reason.kind &&
+                rows_[index].reason.detail == reason.detail) {
                 return rows_[index];
             }
         }
@@ -51,17 +54,18 @@ class SkipCounters {
 };
 
 struct Counters {
-    Tally read;                            // frames, octets on the wire
-    Tally in_flows;                        // frames in flows, IP octets of their outermost layer
+    Tally read;      // frames, octets on the wire
+    Tally in_flows;  // frames in flows, IP octets of their outermost layer
     // Signed: an IP header that claims more octets than its frame had takes them off here.
-    std::int64_t link_overhead_bytes = 0;  // frame octets around those IP packets: link headers, padding, trailers
+    std::int64_t link_overhead_bytes =
+        0;  // frame octets around those IP packets: link headers, padding, trailers
     SkipCounters skipped;
     std::uint64_t inner_packets = 0;  // IP packets inside tunnels, counted in their own flows
     std::uint64_t flows = 0;          // ended
     std::uint64_t evicted = 0;
-    std::uint64_t heads_refused = 0;   // flows without a head because the pool was empty
+    std::uint64_t heads_refused = 0;     // flows without a head because the pool was empty
     std::uint64_t evidence_refused = 0;  // verdicts lost because the store was full
-    std::uint64_t out_of_order = 0;    // frames older than one before them
+    std::uint64_t out_of_order = 0;      // frames older than one before them
 
     void add(const Counters& other) noexcept {
         read.packets += other.read.packets;
@@ -70,7 +74,9 @@ struct Counters {
         in_flows.bytes += other.in_flows.bytes;
         link_overhead_bytes += other.link_overhead_bytes;
         for (std::size_t row = 0; row < other.skipped.size(); ++row) {
-            skipped.add(other.skipped[row].reason, other.skipped[row].tally.packets, other.skipped[row].tally.bytes);
+            skipped.add(other.skipped[row].reason,
+                        other.skipped[row].tally.packets,
+                        other.skipped[row].tally.bytes);
         }
         inner_packets += other.inner_packets;
         flows += other.flows;

@@ -18,7 +18,9 @@ std::size_t quarter_of_memory() noexcept {
     const long pages = sysconf(_SC_PHYS_PAGES);
     const long page = sysconf(_SC_PAGESIZE);
     constexpr std::size_t kFallback = std::size_t{1} << 30U;
-    return pages > 0 && page > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) / 4 : kFallback;
+    return pages > 0 && page > 0
+               ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) / 4
+               : kFallback;
 }
 
 Options completed(Options options) {
@@ -40,7 +42,9 @@ struct Columns {
 }  // namespace
 
 Engine::Engine(Options options)
-    : options_(completed(std::move(options))), builder_(options_.registry, options_.policy), verdicts_(batch::protocol_names().size()) {
+    : options_(completed(std::move(options))),
+      builder_(options_.registry, options_.policy),
+      verdicts_(batch::protocol_names().size()) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
         shards_.push_back(std::make_unique<Shard>(options_, key, number, options_.threads));
@@ -75,7 +79,8 @@ void Engine::push(base::Bytes chunk) {
 }
 
 void Engine::push_packets(std::span<const packet::PacketView> views) {
-    on_all_shards(views.size() * sizeof(packet::PacketView), [views](Shard& shard) { shard.push_packets(views); });
+    on_all_shards(views.size() * sizeof(packet::PacketView),
+                  [views](Shard& shard) { shard.push_packets(views); });
     on_flows_ended();
 }
 
@@ -103,7 +108,9 @@ void Engine::finish() {
     }
 }
 
-std::vector<batch::FlowBatch> Engine::poll() { return std::exchange(ready_, {}); }
+std::vector<batch::FlowBatch> Engine::poll() {
+    return std::exchange(ready_, {});
+}
 
 // The flow clock. Each shard's ended flows are in order; merged they are in the order of the whole.
 void Engine::on_flows_ended() {
@@ -120,7 +127,8 @@ void Engine::on_flows_ended() {
     while (flows.size() < total) {
         std::size_t least = lists.size();
         for (std::size_t number = 0; number < lists.size(); ++number) {
-            if (!lists[number].empty() && (least == lists.size() || before(lists[number].front(), lists[least].front()))) {
+            if (!lists[number].empty() &&
+                (least == lists.size() || before(lists[number].front(), lists[least].front()))) {
                 least = number;
             }
         }
@@ -147,24 +155,36 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
             const EndedFlow& flow = *flows[index];
             const bool known = flow.state.evidence != EvidenceStore::kNone;
             const EvidenceStore::Saved none;
-            const EvidenceStore::Saved& saved = known ? owners[index]->evidence()[flow.state.evidence] : none;
-            const bool named = saved.matcher != fingerprint::kNoMatcher && saved.tier != fingerprint::Tier::none;
-            const fingerprint::MatcherInfo* info = named ? fingerprint::matchers()[saved.matcher].info : nullptr;
-            const batch::Orientation way = batch::orientation_of(flow.state.record, named ? saved.initiator : fingerprint::Initiator::not_known);
+            const EvidenceStore::Saved& saved =
+                known ? owners[index]->evidence()[flow.state.evidence] : none;
+            const bool named =
+                saved.matcher != fingerprint::kNoMatcher && saved.tier != fingerprint::Tier::none;
+            const fingerprint::MatcherInfo* info =
+                named ? fingerprint::matchers()[saved.matcher].info : nullptr;
+            const batch::Orientation way = batch::orientation_of(
+                flow.state.record, named ? saved.initiator : fingerprint::Initiator::not_known);
             columns.src.push_back(batch::initiator_address(flow.key, flow.state.record, way));
             columns.dst.push_back(batch::responder_address(flow.key, flow.state.record, way));
             columns.time.push_back(flow.state.record.first);
-            columns.protocol_class.push_back(named ? info->protocol_class : fingerprint::ProtocolClass::unknown);
-            // Without a policy the registry is asked as the usual one would: permitted protocols limit VPNs.
-            const bool counted = named && (options_.policy ? options_.policy->counts(info->protocol_class) : info->protocol_class == fingerprint::ProtocolClass::vpn);
+            columns.protocol_class.push_back(named ? info->protocol_class
+                                                   : fingerprint::ProtocolClass::unknown);
+            // Without a policy the registry is asked as the usual one would: permitted protocols
+            // limit VPNs.
+            const bool counted =
+                named &&
+                (options_.policy ? options_.policy->counts(info->protocol_class)
+                                 : info->protocol_class == fingerprint::ProtocolClass::vpn);
             columns.protocol.push_back(counted ? info->protocol : std::string_view());
             columns.tier.push_back(named ? saved.tier : fingerprint::Tier::none);
         }
         matches.resize(count);
-        options_.registry->match({columns.src, columns.dst, columns.time, columns.protocol}, matches);
+        options_.registry->match({columns.src, columns.dst, columns.time, columns.protocol},
+                                 matches);
         if (options_.policy) {
             judgements.resize(count);
-            policy::judge({columns.protocol_class, columns.tier, matches, columns.time}, *options_.policy, judgements);
+            policy::judge({columns.protocol_class, columns.tier, matches, columns.time},
+                          *options_.policy,
+                          judgements);
         }
     }
     for (std::size_t index = 0; index < count; ++index) {
@@ -175,7 +195,10 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
     }
 }
 
-void Engine::append(const EndedFlow& flow, const Shard& owner, const registry::FlowMatch* match, const policy::Judgement* judgement) {
+void Engine::append(const EndedFlow& flow,
+                    const Shard& owner,
+                    const registry::FlowMatch* match,
+                    const policy::Judgement* judgement) {
     batch::FlowRow row;
     row.id = flow.id;
     row.key = &flow.key;
@@ -188,12 +211,15 @@ void Engine::append(const EndedFlow& flow, const Shard& owner, const registry::F
     if (flow.state.evidence != EvidenceStore::kNone) {
         const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
         std::size_t check_count = 0;
-        owner.evidence().for_each_check(flow.state.evidence, [&](const fingerprint::Check& check) { checks[check_count++] = check; });
+        owner.evidence().for_each_check(flow.state.evidence, [&](const fingerprint::Check& check) {
+            checks[check_count++] = check;
+        });
         row.matcher = saved.matcher;
         row.tier = saved.tier;
         row.bits = saved.bits;
         row.variant = saved.variant;
-        row.initiator = saved.tier == fingerprint::Tier::none ? fingerprint::Initiator::not_known : saved.initiator;
+        row.initiator = saved.tier == fingerprint::Tier::none ? fingerprint::Initiator::not_known
+                                                              : saved.initiator;
         row.checks = std::span(checks).first(check_count);
         row.alternatives = std::span(saved.alternatives).first(saved.alternative_count);
     }
@@ -202,7 +228,8 @@ void Engine::append(const EndedFlow& flow, const Shard& owner, const registry::F
         row.encaps = std::span(stack.encaps).first(stack.count);
     }
     const bool named = row.tier != fingerprint::Tier::none;
-    Verdicts& verdicts = verdicts_[batch::protocol_index(named ? row.matcher : fingerprint::kNoMatcher)];
+    Verdicts& verdicts =
+        verdicts_[batch::protocol_index(named ? row.matcher : fingerprint::kNoMatcher)];
     ++verdicts.by_tier[static_cast<std::size_t>(row.tier)];
     if (judgement != nullptr) {
         ++outcomes_[static_cast<std::size_t>(judgement->outcome)];

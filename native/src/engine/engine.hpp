@@ -1,6 +1,7 @@
-// The conductor: the only place that names every stage. Takes: captures, in order, in chunks cut anywhere. Gives: batches of
-// finished flows in an order that depends on the packets alone, and the balance. One engine may run several threads; each
-// walks all bytes and keeps the flows of its share of the address pairs, so threads share nothing and need no lock.
+// The conductor: the only place that names every stage. Takes: captures, in order, in chunks cut
+// anywhere. Gives: batches of finished flows in an order that depends on the packets alone, and the
+// balance. One engine may run several threads; each walks all bytes and keeps the flows of its
+// share of the address pairs, so threads share nothing and need no lock.
 #pragma once
 
 #include <cstdint>
@@ -45,14 +46,18 @@ class Engine {
     // Batches of options.batch_rows rows that are ready; after finish() also the last, shorter one.
     std::vector<batch::FlowBatch> poll();
 
-    [[nodiscard]] Counters counters() const;         // since the engine was opened
+    [[nodiscard]] Counters counters() const;  // since the engine was opened
     [[nodiscard]] decode::DecodeCounters decode_counters() const;
     [[nodiscard]] MemoryUse memory() const;
     [[nodiscard]] base::TimeNs time_first() const noexcept { return shards_.front()->time_first(); }
     [[nodiscard]] base::TimeNs time_last() const noexcept { return shards_.front()->clock(); }
     [[nodiscard]] bool started() const noexcept { return shards_.front()->started(); }
-    [[nodiscard]] const std::vector<Verdicts>& verdicts() const noexcept { return verdicts_; }  // by protocol_index
-    [[nodiscard]] const std::array<std::uint64_t, static_cast<std::size_t>(policy::Outcome::count_)>& outcomes() const noexcept {
+    [[nodiscard]] const std::vector<Verdicts>& verdicts() const noexcept {
+        return verdicts_;
+    }  // by protocol_index
+    [[nodiscard]] const std::array<std::uint64_t,
+                                   static_cast<std::size_t>(policy::Outcome::count_)>&
+    outcomes() const noexcept {
         return outcomes_;
     }
     [[nodiscard]] const Options& options() const noexcept { return options_; }
@@ -62,7 +67,10 @@ class Engine {
     void on_all_shards(std::size_t size, Work&& work);
     void on_flows_ended();
     void judge(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners);
-    void append(const EndedFlow& flow, const Shard& owner, const registry::FlowMatch* match, const policy::Judgement* judgement);
+    void append(const EndedFlow& flow,
+                const Shard& owner,
+                const registry::FlowMatch* match,
+                const policy::Judgement* judgement);
 
     Options options_;
     std::vector<std::unique_ptr<Shard>> shards_;

@@ -15,7 +15,8 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match) noexcept {
     }
     Saved& saved = saved_[index];
     const bool found = match.matcher != fingerprint::kNoMatcher;
-    const std::span<const fingerprint::Check> checks = found ? match.evidence.checks() : std::span<const fingerprint::Check>();
+    const std::span<const fingerprint::Check> checks =
+        found ? match.evidence.checks() : std::span<const fingerprint::Check>();
     saved.matcher = match.matcher;
     saved.tier = match.tier;
     saved.bits = found ? match.evidence.bits() : 0;
@@ -34,7 +35,8 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match) noexcept {
             break;
         }
         const std::size_t count = std::min(checks.size() - done, kChecksMore);
-        std::copy_n(checks.begin() + static_cast<std::ptrdiff_t>(done), count, more_[node].checks.begin());
+        std::copy_n(
+            checks.begin() + static_cast<std::ptrdiff_t>(done), count, more_[node].checks.begin());
         more_[node].next = kNone;
         *link = node;
         link = &more_[node].next;

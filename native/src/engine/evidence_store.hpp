@@ -1,4 +1,5 @@
-// Verdicts of living flows. Takes: a Match. Gives: a number to keep in the flow's slot; memory follows the checks that held.
+// Verdicts of living flows. Takes: a Match. Gives: a number to keep in the flow's slot; memory
+// follows the checks that held.
 #pragma once
 
 #include <array>
@@ -32,12 +33,15 @@ class EvidenceStore {
     EvidenceStore() noexcept = default;
     explicit EvidenceStore(std::size_t capacity) noexcept : saved_(capacity), more_(2 * capacity) {}
 
-    // kNone for a match that says nothing, and when the store is full (the flow stays unknown, which is a miss, not a lie).
+    // kNone for a match that says nothing, and when the store is full (the flow stays unknown,
+    // which is a miss, not a lie).
     std::uint32_t save(const fingerprint::Match& match) noexcept;
     std::uint32_t copy(std::uint32_t index) noexcept;
     void release(std::uint32_t index) noexcept;
 
-    [[nodiscard]] const Saved& operator[](std::uint32_t index) const noexcept { return saved_[index]; }
+    [[nodiscard]] const Saved& operator[](std::uint32_t index) const noexcept {
+        return saved_[index];
+    }
     [[nodiscard]] std::size_t bytes() const noexcept { return saved_.bytes() + more_.bytes(); }
 
     template <typename Visit>  // visit(const Check&), in order

@@ -14,15 +14,17 @@ namespace flowclass::engine {
 struct FlowState {
     feature::Accumulators sums;
     flow::FlowRecord record;
-    std::uint32_t head = head::HeadPool::kNone;        // open head
-    std::uint32_t evidence = EvidenceStore::kNone;     // verdict, once the head is closed
+    std::uint32_t head = head::HeadPool::kNone;     // open head
+    std::uint32_t evidence = EvidenceStore::kNone;  // verdict, once the head is closed
     std::uint32_t payload_packets = 0;
     bool head_done = false;
-    bool wheel_checked = false;  // the wheel has come by once: a head opened later must be scheduled
+    bool wheel_checked =
+        false;  // the wheel has come by once: a head opened later must be scheduled
     base::TimeNs head_deadline = 0;
 };
 
-// Where the flow's rows are put in order: closed at, then first packet, then name. It depends on the packets alone.
+// Where the flow's rows are put in order: closed at, then first packet, then name. It depends on
+// the packets alone.
 struct EndedFlow {
     base::TimeNs closed = 0;
     flow::FlowId id;

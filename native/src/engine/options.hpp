@@ -17,7 +17,8 @@ struct Options {
     base::TimeNs idle_timeout = 120 * base::kSecond;
     base::TimeNs active_timeout = 1800 * base::kSecond;
     base::TimeNs tcp_linger = 5 * base::kSecond;
-    std::size_t memcap = 0;  // octets for flow tables, heads and evidence of all threads; 0 = a quarter of the machine's memory
+    std::size_t memcap = 0;  // octets for flow tables, heads and evidence of all threads; 0 = a
+                             // quarter of the machine's memory
     std::uint32_t threads = 1;
     std::size_t batch_rows = 65536;
     bool vlan_in_key = true;

@@ -1,5 +1,5 @@
-// The packet clock and the head clock of one thread, in the order of the design's table: capture, decode, flow, features,
-// head, match; then what the timer wheel says has ended.
+// The packet clock and the head clock of one thread, in the order of the design's table: capture,
+// decode, flow, features, head, match; then what the timer wheel says has ended.
 #include "engine/shard.hpp"
 
 #include <algorithm>
@@ -16,20 +16,28 @@ constexpr std::uint16_t kSyn = 2;
 constexpr std::uint16_t kRst = 4;
 constexpr std::uint16_t kAck = 16;
 
-// The memory cap in flows: a slot with its index entries, and the share of heads and evidence that living flows need. Heads
-// are open for two seconds, so one for every fourth flow is plenty; a flow that finds none stays unknown and is counted.
+// The memory cap in flows: a slot with its index entries, and the share of heads and evidence that
+// living flows need. Heads are open for two seconds, so one for every fourth flow is plenty; a flow
+// that finds none stays unknown and is counted.
 constexpr std::size_t kFlowsPerHead = 4;
 constexpr std::size_t kHeadBytes = sizeof(head::HeadBlock) + sizeof(head::LargeBuffer);
-constexpr std::size_t kBytesPerFlow = Table::bytes_per_flow() + sizeof(EvidenceStore::Saved) + kHeadBytes / kFlowsPerHead;
+constexpr std::size_t kBytesPerFlow =
+    Table::bytes_per_flow() + sizeof(EvidenceStore::Saved) + kHeadBytes / kFlowsPerHead;
 constexpr std::size_t kLeastFlows = 1024;
 
 std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
-    return std::clamp<std::size_t>(options.memcap / count / kBytesPerFlow, kLeastFlows, 0xfffffff0U);
+    return std::clamp<std::size_t>(
+        options.memcap / count / kBytesPerFlow, kLeastFlows, 0xfffffff0U);
 }
 
-std::size_t head_capacity(std::size_t flows) noexcept { return std::max(flows / kFlowsPerHead, kLeastFlows); }
+std::size_t head_capacity(std::size_t flows) noexcept {
+    return std::max(flows / kFlowsPerHead, kLeastFlows);
+}
 
-decode::DecodeOptions decode_options(const Options& options, base::HashKey key, std::uint32_t number, std::uint32_t count) {
+decode::DecodeOptions decode_options(const Options& options,
+                                     base::HashKey key,
+                                     std::uint32_t number,
+                                     std::uint32_t count) {
     decode::DecodeOptions out;
     out.tunnels = options.tunnels;
     out.shard = number;
@@ -57,7 +65,8 @@ void Shard::begin_source(std::uint32_t source) {
 
 void Shard::push(base::Bytes chunk) noexcept {
     reader_.push(chunk);
-    for (std::size_t count = reader_.next_burst(views_); count > 0; count = reader_.next_burst(views_)) {
+    for (std::size_t count = reader_.next_burst(views_); count > 0;
+         count = reader_.next_burst(views_)) {
         on_views(std::span(views_).first(count));
     }
 }
@@ -68,7 +77,9 @@ void Shard::push_packets(std::span<const packet::PacketView> views) noexcept {
     }
 }
 
-void Shard::end_source() noexcept { reader_.finish(); }
+void Shard::end_source() noexcept {
+    reader_.finish();
+}
 
 void Shard::advance(base::TimeNs now) noexcept {
     see_time(now);
@@ -98,7 +109,8 @@ void Shard::on_views(std::span<const packet::PacketView> views) noexcept {
         if (!layers_.has_room()) {
             on_layers();
         }
-        const packet::SkipReason reason = decoder_.decode(view, static_cast<std::uint16_t>(index), layers_);
+        const packet::SkipReason reason =
+            decoder_.decode(view, static_cast<std::uint16_t>(index), layers_);
         frames_[index] = {view.time, clock_, view.frame};
         if (reason.kind == packet::SkipKind::other_shard) {
             continue;
@@ -134,10 +146,12 @@ void Shard::make_keys() noexcept {
         std::uint64_t tunnel = 0;
         if (layer.parent >= 0) {
             const auto parent = static_cast<std::size_t>(layer.parent);
-            // Only what was taken off between the parent and this layer tells tunnels apart; the parent's key has the rest.
+            // Only what was taken off between the parent and this layer tells tunnels apart; the
+            // parent's key has the rest.
             const std::size_t outer = layers_.layers[parent].encap_count;
             const std::size_t own = layer.encap_count > outer ? layer.encap_count - outer : 0;
-            const packet::Encap* first = &layers_.encaps[layer.encap_first + (layer.encap_count - own)];
+            const packet::Encap* first =
+                &layers_.encaps[layer.encap_first + (layer.encap_count - own)];
             tunnel = flow::tunnel_of(keys_[parent].key, first, own, key_options_.seed);
         }
         flow::make_key(layer, tunnel, key_options_, keys_[index]);
@@ -165,7 +179,8 @@ void Shard::on_layer(std::size_t index) noexcept {
     if (state.sums.packets[0] + state.sums.packets[1] == 0) {
         begin_segment(state, frame);
     }
-    const auto direction = keys_[index].from_a == record.forward_is_a ? packet::Direction::forward : packet::Direction::reverse;
+    const auto direction = keys_[index].from_a == record.forward_is_a ? packet::Direction::forward
+                                                                      : packet::Direction::reverse;
     record.first = std::min(record.first, frame.time);
     record.last = std::max(record.last, frame.time);
     record.touched = frame.clock;
@@ -180,7 +195,9 @@ void Shard::on_layer(std::size_t index) noexcept {
 }
 
 // The flow's slot, if it lives; one whose time was up is ended first.
-std::uint32_t Shard::touch(const packet::FlowLayer& layer, const flow::KeyedLayer& keyed, base::TimeNs clock) noexcept {
+std::uint32_t Shard::touch(const packet::FlowLayer& layer,
+                           const flow::KeyedLayer& keyed,
+                           base::TimeNs clock) noexcept {
     const std::uint32_t slot = table_.find(keyed.key, keyed.hash);
     if (slot == flow::kNoSlot || expire(slot, clock)) {
         return flow::kNoSlot;
@@ -212,15 +229,18 @@ std::uint32_t Shard::open_flow(std::size_t index, base::TimeNs clock) noexcept {
         record.encaps = encaps_.acquire();
         if (record.encaps != UINT32_MAX) {
             EncapStack& stack = encaps_[record.encaps];
-            stack.count = static_cast<std::uint8_t>(std::min<std::size_t>(layer.encap_count, packet::kMaxEncaps));
-            std::copy_n(layers_.encaps.begin() + layer.encap_first, stack.count, stack.encaps.begin());
+            stack.count = static_cast<std::uint8_t>(
+                std::min<std::size_t>(layer.encap_count, packet::kMaxEncaps));
+            std::copy_n(
+                layers_.encaps.begin() + layer.encap_first, stack.count, stack.encaps.begin());
         }
     }
     if (layer.parent >= 0) {
         const auto parent = static_cast<std::size_t>(layer.parent);
         const Table::Slot& outer = table_[slots_[parent]];
         if (outer.key == keys_[parent].key) {
-            record.parent = flow::make_flow_id(outer.key, outer.value.record.parent, outer.value.record.named);
+            record.parent =
+                flow::make_flow_id(outer.key, outer.value.record.parent, outer.value.record.named);
         }
     }
     wheel_.schedule(slot, base::saturating_add(clock, head::kHeadTime), table_.links());
@@ -235,7 +255,10 @@ void Shard::begin_segment(FlowState& state, const FrameFacts& frame) noexcept {
     record.source = source_;
 }
 
-void Shard::note_tcp(FlowState& state, const packet::FlowLayer& layer, packet::Direction direction, base::TimeNs clock) noexcept {
+void Shard::note_tcp(FlowState& state,
+                     const packet::FlowLayer& layer,
+                     packet::Direction direction,
+                     base::TimeNs clock) noexcept {
     flow::TcpState& tcp = state.record.tcp;
     const std::size_t side = packet::index_of(direction);
     tcp.flags[side] |= layer.tcp_flags;
@@ -255,7 +278,10 @@ void Shard::note_tcp(FlowState& state, const packet::FlowLayer& layer, packet::D
     }
 }
 
-void Shard::note_payload(std::uint32_t slot, const packet::FlowLayer& layer, packet::Direction direction, const FrameFacts& frame) noexcept {
+void Shard::note_payload(std::uint32_t slot,
+                         const packet::FlowLayer& layer,
+                         packet::Direction direction,
+                         const FrameFacts& frame) noexcept {
     FlowState& state = table_[slot].value;
     ++state.payload_packets;
     if (state.head_done) {

@@ -1,6 +1,7 @@
-// One thread's share of the flows: capture, decode, flow table, heads, matches. Takes: the bytes of captures, in order.
-// Gives: ended flows, sorted. Guarantees: which flows there are and what they hold depends on the packets alone, not on how
-// the bytes were cut nor on how many shards there are.
+// One thread's share of the flows: capture, decode, flow table, heads, matches. Takes: the bytes of
+// captures, in order. Gives: ended flows, sorted. Guarantees: which flows there are and what they
+// hold depends on the packets alone, not on how the bytes were cut nor on how many shards there
+// are.
 #pragma once
 
 #include <array>
@@ -33,9 +34,13 @@ class Shard {
 
     [[nodiscard]] const capture::CaptureReport& report() const noexcept { return reader_.report(); }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
-    [[nodiscard]] const decode::DecodeCounters& decode_counters() const noexcept { return decoder_.counters(); }
+    [[nodiscard]] const decode::DecodeCounters& decode_counters() const noexcept {
+        return decoder_.counters();
+    }
     [[nodiscard]] const EvidenceStore& evidence() const noexcept { return evidence_; }
-    [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept { return encaps_[index]; }
+    [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept {
+        return encaps_[index];
+    }
     [[nodiscard]] std::size_t table_bytes() const noexcept { return table_.bytes(); }
     [[nodiscard]] std::size_t head_bytes() const noexcept { return heads_.bytes(); }
     [[nodiscard]] std::size_t evidence_bytes() const noexcept { return evidence_.bytes(); }
@@ -61,11 +66,19 @@ class Shard {
     void see_time(base::TimeNs time) noexcept;
     void make_keys() noexcept;
     void on_layer(std::size_t index) noexcept;
-    std::uint32_t touch(const packet::FlowLayer& layer, const flow::KeyedLayer& keyed, base::TimeNs clock) noexcept;
+    std::uint32_t touch(const packet::FlowLayer& layer,
+                        const flow::KeyedLayer& keyed,
+                        base::TimeNs clock) noexcept;
     std::uint32_t open_flow(std::size_t index, base::TimeNs clock) noexcept;
     void begin_segment(FlowState& state, const FrameFacts& frame) noexcept;
-    void note_tcp(FlowState& state, const packet::FlowLayer& layer, packet::Direction direction, base::TimeNs clock) noexcept;
-    void note_payload(std::uint32_t slot, const packet::FlowLayer& layer, packet::Direction direction, const FrameFacts& frame) noexcept;
+    void note_tcp(FlowState& state,
+                  const packet::FlowLayer& layer,
+                  packet::Direction direction,
+                  base::TimeNs clock) noexcept;
+    void note_payload(std::uint32_t slot,
+                      const packet::FlowLayer& layer,
+                      packet::Direction direction,
+                      const FrameFacts& frame) noexcept;
     [[nodiscard]] Deadline deadline_of(const FlowState& state) const noexcept;
     [[nodiscard]] base::TimeNs wake_of(const FlowState& state) const noexcept;
     void on_due(std::uint32_t slot) noexcept;
@@ -99,7 +112,8 @@ class Shard {
     std::array<FrameFacts, packet::kBurst> frames_;
     std::array<flow::KeyedLayer, packet::LayerBuffer::kLayers> keys_;
     std::array<std::uint32_t, packet::LayerBuffer::kLayers> slots_;
-    std::array<std::uint32_t, packet::LayerBuffer::kLayers> complete_;  // slots whose head is complete
+    std::array<std::uint32_t, packet::LayerBuffer::kLayers>
+        complete_;  // slots whose head is complete
     std::size_t complete_count_ = 0;
     fingerprint::Match match_;
 

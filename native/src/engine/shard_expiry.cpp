@@ -1,5 +1,6 @@
-// When flows end: timeouts, TCP's end with its linger, eviction, end of input. Every decision depends on the clock at the
-// packet that was touched or on the deadline itself, never on when the wheel happened to come by.
+// When flows end: timeouts, TCP's end with its linger, eviction, end of input. Every decision
+// depends on the clock at the packet that was touched or on the deadline itself, never on when the
+// wheel happened to come by.
 #include <algorithm>
 
 #include "engine/shard.hpp"
@@ -14,7 +15,8 @@ constexpr std::size_t kEvictionCandidates = 16;
 
 Shard::Deadline Shard::deadline_of(const FlowState& state) const noexcept {
     const flow::FlowRecord& record = state.record;
-    Deadline next{base::saturating_add(record.touched, options_.idle_timeout), flow::EndReason::idle};
+    Deadline next{base::saturating_add(record.touched, options_.idle_timeout),
+                  flow::EndReason::idle};
     if (record.tcp.closed) {
         const base::TimeNs when = base::saturating_add(record.closed, options_.tcp_linger);
         if (when < next.when) {
@@ -74,18 +76,24 @@ void Shard::on_due(std::uint32_t slot) noexcept {
 void Shard::append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept {
     const Table::Slot& found = table_[slot];
     const flow::FlowRecord& record = found.value.record;
-    ended_.push_back({when, flow::make_flow_id(found.key, record.parent, record.named), found.key, found.value, reason});
+    ended_.push_back({when,
+                      flow::make_flow_id(found.key, record.parent, record.named),
+                      found.key,
+                      found.value,
+                      reason});
     ++counters_.flows;
 }
 
-// The active timeout: a row for what was, and the flow goes on with its verdict as its next segment.
+// The active timeout: a row for what was, and the flow goes on with its verdict as its next
+// segment.
 void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
     FlowState& state = table_[slot].value;
     if (state.head != head::HeadPool::kNone) {
         close_head(state);
     }
     append_ended(slot, flow::EndReason::active, when);
-    state.evidence = state.evidence == EvidenceStore::kNone ? EvidenceStore::kNone : evidence_.copy(state.evidence);
+    state.evidence = state.evidence == EvidenceStore::kNone ? EvidenceStore::kNone
+                                                            : evidence_.copy(state.evidence);
     if (state.record.encaps != UINT32_MAX) {
         const std::uint32_t copied = encaps_.acquire();
         if (copied != UINT32_MAX) {
@@ -118,7 +126,8 @@ void Shard::end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs wh
     table_.erase(slot);
 }
 
-// The table is full: of the flows that are due next, the one idle longest leaves, classified ones first.
+// The table is full: of the flows that are due next, the one idle longest leaves, classified ones
+// first.
 void Shard::evict() noexcept {
     std::uint32_t chosen = flow::kNoSlot;
     std::uint32_t slot = wheel_.nearest();
@@ -155,9 +164,12 @@ void Shard::finish() noexcept {
 
 std::span<const EndedFlow> Shard::ended() noexcept {
     // Flows that close before the hand's tick have all been seen; later ones may still get company.
-    const base::TimeNs safe = finished_ ? INT64_MAX : flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
-    const auto middle = std::partition(
-        ended_.begin(), ended_.end(), [safe, this](const EndedFlow& flow) { return finished_ || flow.closed < safe; });
+    const base::TimeNs safe =
+        finished_ ? INT64_MAX : flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
+    const auto middle =
+        std::partition(ended_.begin(), ended_.end(), [safe, this](const EndedFlow& flow) {
+            return finished_ || flow.closed < safe;
+        });
     ready_.assign(std::make_move_iterator(ended_.begin()), std::make_move_iterator(middle));
     ended_.erase(ended_.begin(), middle);
     std::sort(ready_.begin(), ready_.end(), before);

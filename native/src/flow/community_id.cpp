@@ -48,7 +48,8 @@ bool is_ordered(const CommunityIdTuple& tuple, bool has_ports) noexcept {
 
 std::array<char, kCommunityIdText> community_id(const CommunityIdTuple& tuple) noexcept {
     const std::uint8_t proto = tuple.ip_proto;
-    const bool has_ports = proto == kTcp || proto == kUdp || proto == kSctp || proto == kIcmp || proto == kIcmp6;
+    const bool has_ports =
+        proto == kTcp || proto == kUdp || proto == kSctp || proto == kIcmp || proto == kIcmp6;
     const bool ordered = is_ordered(tuple, has_ports);
     Message message;
     message.add16(tuple.seed);
@@ -60,16 +61,19 @@ std::array<char, kCommunityIdText> community_id(const CommunityIdTuple& tuple) n
         message.add16(ordered ? tuple.src_port : tuple.dst_port);
         message.add16(ordered ? tuple.dst_port : tuple.src_port);
     }
-    const base::Sha1Digest digest = base::sha1_of_short(std::span(message.octets).first(message.length));
+    const base::Sha1Digest digest =
+        base::sha1_of_short(std::span(message.octets).first(message.length));
     // RFC 4648 §4: 20 octets make 27 characters and one pad.
-    constexpr const char* kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    constexpr const char* kAlphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::array<char, kCommunityIdText> text{};
     text[0] = '1';
     text[1] = ':';
     for (std::size_t group = 0; group < 7; ++group) {
         const std::size_t from = 3 * group;
         const std::uint32_t third = from + 2 < digest.size() ? digest[from + 2] : 0;
-        const std::uint32_t bits = std::uint32_t{digest[from]} << 16U | std::uint32_t{digest[from + 1]} << 8U | third;
+        const std::uint32_t bits =
+            std::uint32_t{digest[from]} << 16U | std::uint32_t{digest[from + 1]} << 8U | third;
         for (std::size_t sextet = 0; sextet < 4; ++sextet) {
             text[2 + 4 * group + sextet] = kAlphabet[bits >> (18U - 6U * sextet) & 63U];
         }

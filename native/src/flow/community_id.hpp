@@ -1,7 +1,8 @@
 // Community ID v1: one name for a flow in every tool (specification: corelight/community-id-spec).
-//   "1:" + base64(SHA1(be16 seed, address a, address b, u8 protocol, u8 0, be16 port a, be16 port b))
-// The smaller (address, port) first; ICMP types stand in for ports, and a type without an answer keeps its direction;
-// protocols without ports leave them out.
+//   "1:" + base64(SHA1(be16 seed, address a, address b, u8 protocol, u8 0, be16 port a, be16 port
+//   b))
+// The smaller (address, port) first; ICMP types stand in for ports, and a type without an answer
+// keeps its direction; protocols without ports leave them out.
 #pragma once
 
 #include <array>

@@ -16,7 +16,8 @@ struct Pair {
 };
 constexpr std::array<Pair, 4> kIcmpPairs{{{8, 0}, {13, 14}, {15, 16}, {10, 9}}};
 constexpr std::array<Pair, 2> kIcmpMore{{{17, 18}, {17, 18}}};
-constexpr std::array<Pair, 6> kIcmp6Pairs{{{128, 129}, {133, 134}, {135, 136}, {130, 131}, {139, 140}, {144, 145}}};
+constexpr std::array<Pair, 6> kIcmp6Pairs{
+    {{128, 129}, {133, 134}, {135, 136}, {130, 131}, {139, 140}, {144, 145}}};
 
 template <std::size_t Count>
 int other_of(const std::array<Pair, Count>& pairs, std::uint8_t type) noexcept {
@@ -49,10 +50,13 @@ Ports ports_of(const packet::FlowLayer& layer) noexcept {
 
 std::uint64_t hash_of(const FlowKey& key, base::HashKey seed) noexcept {
     base::TableHash hash(seed);
-    const std::uint64_t ports = std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U | std::uint64_t{key.vlan} << 16U | key.inner_vlan;
+    const std::uint64_t ports = std::uint64_t{key.a_port} << 48U |
+                                std::uint64_t{key.b_port} << 32U | std::uint64_t{key.vlan} << 16U |
+                                key.inner_vlan;
     const std::uint64_t kind = std::uint64_t{key.ip_proto} << 8U | key.version;
     if (key.version == 4) {
-        // Both addresses fit one word; the kind goes into the key's free bits, so a plain IPv4 flow costs three words.
+        // Both addresses fit one word; the kind goes into the key's free bits, so a plain IPv4 flow
+        // costs three words.
         hash.add(key.a_low << 32U | key.b_low);
         hash.add(ports);
         hash.add(kind);
@@ -80,7 +84,10 @@ int icmp_counterpart(std::uint8_t ip_proto, std::uint8_t type) noexcept {
     return ip_proto == kIcmp6 ? other_of(kIcmp6Pairs, type) : -1;
 }
 
-std::uint64_t tunnel_of(const FlowKey& parent, const packet::Encap* encaps, std::size_t count, base::HashKey seed) noexcept {
+std::uint64_t tunnel_of(const FlowKey& parent,
+                        const packet::Encap* encaps,
+                        std::size_t count,
+                        base::HashKey seed) noexcept {
     base::TableHash hash(seed);
     hash.add(parent.a_high);
     hash.add(parent.a_low);
@@ -98,12 +105,17 @@ std::uint64_t tunnel_of(const FlowKey& parent, const packet::Encap* encaps, std:
     return hash.finish() | 1U;
 }
 
-void make_key(const packet::FlowLayer& layer, std::uint64_t tunnel, const KeyOptions& options, KeyedLayer& out) noexcept {
+void make_key(const packet::FlowLayer& layer,
+              std::uint64_t tunnel,
+              const KeyOptions& options,
+              KeyedLayer& out) noexcept {
     const Ports ports = ports_of(layer);
     FlowKey& key = out.key;
     const base::IpAddress& src = layer.src;
     const base::IpAddress& dst = layer.dst;
-    const bool src_first = src.high != dst.high ? src.high < dst.high : src.low != dst.low ? src.low < dst.low : ports.src <= ports.dst;
+    const bool src_first = src.high != dst.high ? src.high < dst.high
+                           : src.low != dst.low ? src.low < dst.low
+                                                : ports.src <= ports.dst;
     out.from_a = src_first;
     const base::IpAddress& first = src_first ? src : dst;
     const base::IpAddress& second = src_first ? dst : src;

@@ -1,8 +1,9 @@
-// The flow key: the smaller endpoint first, so both directions of a flow have one key, one hash and one look-up.
-// Takes: a FlowLayer. Gives: FlowKey, its hash, and whether the layer goes from the key's a to its b.
-// Part of the key: IP version, both addresses, IP protocol, both ports (or ICMP type and its counterpart), VLAN ids, and for
-// flows inside tunnels a keyed hash of what encloses them (the outer address pair, the tunnel's kind and symmetric id), so
-// that equal private addresses of two tunnels stay two flows. See docs/flow_definition.md.
+// The flow key: the smaller endpoint first, so both directions of a flow have one key, one hash and
+// one look-up. Takes: a FlowLayer. Gives: FlowKey, its hash, and whether the layer goes from the
+// key's a to its b. Part of the key: IP version, both addresses, IP protocol, both ports (or ICMP
+// type and its counterpart), VLAN ids, and for flows inside tunnels a keyed hash of what encloses
+// them (the outer address pair, the tunnel's kind and symmetric id), so that equal private
+// addresses of two tunnels stay two flows. See docs/flow_definition.md.
 #pragma once
 
 #include <cstdint>
@@ -35,15 +36,22 @@ struct KeyedLayer {
 };
 
 // What an inner flow's key takes from the layer around it: `parent` is that layer's key.
-std::uint64_t tunnel_of(const FlowKey& parent, const packet::Encap* encaps, std::size_t count, base::HashKey seed) noexcept;
+std::uint64_t tunnel_of(const FlowKey& parent,
+                        const packet::Encap* encaps,
+                        std::size_t count,
+                        base::HashKey seed) noexcept;
 
 struct KeyOptions {
     base::HashKey seed;
     bool vlan = true;  // VLAN ids tell flows apart
 };
-void make_key(const packet::FlowLayer& layer, std::uint64_t tunnel, const KeyOptions& options, KeyedLayer& out) noexcept;
+void make_key(const packet::FlowLayer& layer,
+              std::uint64_t tunnel,
+              const KeyOptions& options,
+              KeyedLayer& out) noexcept;
 
-// The ICMP type that answers `type` (RFC 792, 4443 and the table of Community ID v1), or -1 where none does.
+// The ICMP type that answers `type` (RFC 792, 4443 and the table of Community ID v1), or -1 where
+// none does.
 int icmp_counterpart(std::uint8_t ip_proto, std::uint8_t type) noexcept;
 
 }  // namespace flowclass::flow

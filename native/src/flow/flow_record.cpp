@@ -23,7 +23,8 @@ std::uint64_t hash_key(Hash hash, const FlowKey& key, FlowId parent, base::TimeN
     hash.add(key.a_low);
     hash.add(key.b_high);
     hash.add(key.b_low);
-    hash.add(std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U | std::uint64_t{key.vlan} << 16U | key.inner_vlan);
+    hash.add(std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U |
+             std::uint64_t{key.vlan} << 16U | key.inner_vlan);
     hash.add(std::uint64_t{key.ip_proto} << 8U | key.version);
     hash.add(parent.high);
     hash.add(parent.low);
@@ -58,7 +59,8 @@ const char* to_string(EndReason reason) noexcept {
 }
 
 const char* to_string(DirectionBasis basis) noexcept {
-    constexpr std::array<const char*, static_cast<std::size_t>(DirectionBasis::count_)> kNames{"syn", "handshake", "first_packet"};
+    constexpr std::array<const char*, static_cast<std::size_t>(DirectionBasis::count_)> kNames{
+        "syn", "handshake", "first_packet"};
     return kNames[static_cast<std::size_t>(basis)];
 }
 

@@ -1,4 +1,5 @@
-// What is known of a flow besides its key and its sums: times, roles, TCP's state, where it came from.
+// What is known of a flow besides its key and its sums: times, roles, TCP's state, where it came
+// from.
 #pragma once
 
 #include <array>
@@ -15,8 +16,8 @@ enum class DirectionBasis : std::uint8_t { syn, handshake, first_packet, count_ 
 const char* to_string(EndReason reason) noexcept;
 const char* to_string(DirectionBasis basis) noexcept;
 
-// A flow's name: 96 bits of SipHash-2-4 with fixed keys over the key and the first packet's time, so it is the same in every
-// run, whatever seed the table has.
+// A flow's name: 96 bits of SipHash-2-4 with fixed keys over the key and the first packet's time,
+// so it is the same in every run, whatever seed the table has.
 struct FlowId {
     std::uint64_t high = 0;
     std::uint32_t low = 0;
@@ -31,18 +32,19 @@ inline constexpr std::size_t kFlowIdText = 24;
 std::array<char, kFlowIdText> to_text(FlowId id) noexcept;
 
 struct TcpState {
-    std::array<std::uint16_t, 2> flags{};      // OR of the control bits by direction
-    std::array<std::uint32_t, 2> next_seq{};   // SYN's sequence number + 1
-    std::array<bool, 2> syn{};                 // a SYN or SYN-ACK was seen in this direction
-    bool closed = false;                       // FIN both ways, or RST
-    bool reset = false;                        // ... by RST
+    std::array<std::uint16_t, 2> flags{};     // OR of the control bits by direction
+    std::array<std::uint32_t, 2> next_seq{};  // SYN's sequence number + 1
+    std::array<bool, 2> syn{};                // a SYN or SYN-ACK was seen in this direction
+    bool closed = false;                      // FIN both ways, or RST
+    bool reset = false;                       // ... by RST
 };
 
 struct FlowRecord {
-    base::TimeNs named = 0;    // time of the first packet that came: part of the flow id
-    base::TimeNs first = 0;    // least packet time
-    base::TimeNs last = 0;     // greatest packet time
-    base::TimeNs begun = 0;    // clock when this segment began: timeouts count on the clock, which never goes back
+    base::TimeNs named = 0;  // time of the first packet that came: part of the flow id
+    base::TimeNs first = 0;  // least packet time
+    base::TimeNs last = 0;   // greatest packet time
+    base::TimeNs begun =
+        0;  // clock when this segment began: timeouts count on the clock, which never goes back
     base::TimeNs touched = 0;  // clock at the last packet
     base::TimeNs closed = 0;   // clock when TCP closed
     FlowId parent;
@@ -50,15 +52,32 @@ struct FlowRecord {
     std::uint64_t packet_last = 0;
     std::uint32_t source = 0;   // index of the input that the first packet came from
     std::uint32_t segment = 0;  // 0, 1, ... when the active timeout cuts
-    std::uint32_t encaps = UINT32_MAX;  // what stood in front of the first packet, in the engine's pool
+    std::uint32_t encaps =
+        UINT32_MAX;  // what stood in front of the first packet, in the engine's pool
     TcpState tcp;
-    bool forward_is_a = true;   // direction forward (of the first packet) goes from key.a to key.b
-    bool from_syn = false;      // the first packet was a SYN or SYN-ACK, so who began is known
+    bool forward_is_a = true;  // direction forward (of the first packet) goes from key.a to key.b
+    bool from_syn = false;     // the first packet was a SYN or SYN-ACK, so who began is known
     bool initiator_forward = true;
 };
 
-// Zeek's conn_state letters from the control bits, as Zeek's documentation of conn.log defines them; null for anything but TCP.
-enum class ConnState : std::uint8_t { S0, S1, SF, REJ, S2, S3, RSTO, RSTR, RSTOS0, RSTRH, SH, SHR, OTH, count_ };
+// Zeek's conn_state letters from the control bits, as Zeek's documentation of conn.log defines
+// them; null for anything but TCP.
+enum class ConnState : std::uint8_t {
+    S0,
+    S1,
+    SF,
+    REJ,
+    S2,
+    S3,
+    RSTO,
+    RSTR,
+    RSTOS0,
+    RSTRH,
+    SH,
+    SHR,
+    OTH,
+    count_
+};
 const char* to_string(ConnState state) noexcept;
 ConnState conn_state(std::uint16_t flags_fwd, std::uint16_t flags_rev) noexcept;
 

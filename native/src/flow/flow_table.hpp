@@ -1,7 +1,8 @@
-// Flows by key. Takes: keys with their hash. Gives: slots that stay where they are while the flow lives.
-// Open addressing with linear probing over 8-octet entries (hash tag, slot number), full key compared, backward-shift
-// deletion; the slots lie in a reserved array and never move. The table knows only `Value`; what a flow is, the engine says.
-// Guarantees: at most `capacity` flows; the index grows by doubling, nothing else is allocated after open.
+// Flows by key. Takes: keys with their hash. Gives: slots that stay where they are while the flow
+// lives. Open addressing with linear probing over 8-octet entries (hash tag, slot number), full key
+// compared, backward-shift deletion; the slots lie in a reserved array and never move. The table
+// knows only `Value`; what a flow is, the engine says. Guarantees: at most `capacity` flows; the
+// index grows by doubling, nothing else is allocated after open.
 #pragma once
 
 #include <cstdint>
@@ -23,26 +24,34 @@ class FlowTable {
         Value value;
     };
 
-    explicit FlowTable(std::size_t capacity) : slots_(capacity), index_(kFirstEntries), mask_(kFirstEntries - 1) {}
+    explicit FlowTable(std::size_t capacity)
+        : slots_(capacity), index_(kFirstEntries), mask_(kFirstEntries - 1) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return slots_.used(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return slots_.capacity(); }
     [[nodiscard]] std::size_t peak() const noexcept { return slots_.touched(); }
     [[nodiscard]] bool full() const noexcept { return slots_.used() == slots_.capacity(); }
-    [[nodiscard]] std::size_t bytes() const noexcept { return slots_.bytes() + index_.size() * sizeof(Entry); }
-    static constexpr std::size_t bytes_per_flow() noexcept { return sizeof(Slot) + 2 * sizeof(Entry); }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return slots_.bytes() + index_.size() * sizeof(Entry);
+    }
+    static constexpr std::size_t bytes_per_flow() noexcept {
+        return sizeof(Slot) + 2 * sizeof(Entry);
+    }
 
     Slot& operator[](std::uint32_t slot) noexcept { return slots_[slot]; }
     auto links() noexcept {
         return [this](std::uint32_t slot) -> WheelLink& { return slots_[slot].wheel; };
     }
 
-    void prefetch_index(std::uint64_t hash) const noexcept { __builtin_prefetch(&index_[hash & mask_]); }
+    void prefetch_index(std::uint64_t hash) const noexcept {
+        __builtin_prefetch(&index_[hash & mask_]);
+    }
     // The second step of a burst: the index line is there now, fetch the slot it most likely names.
     void prefetch_slot(std::uint64_t hash) noexcept {
         const Entry& entry = index_[hash & mask_];
         if (entry.slot != kNoSlot) {
-            const char* line = reinterpret_cast<const char*>(&slots_[entry.slot]);  // NOLINT: an address to prefetch, never read
+            const char* line = reinterpret_cast<const char*>(
+                &slots_[entry.slot]);  // NOLINT: an address to prefetch, never read
             __builtin_prefetch(line, 1);
             __builtin_prefetch(line + 64, 1);
             __builtin_prefetch(line + 128, 1);
@@ -63,7 +72,8 @@ class FlowTable {
         }
     }
 
-    // The key must not be there and the table not full. The slot's value is what the last flow left: the caller sets it.
+    // The key must not be there and the table not full. The slot's value is what the last flow
+    // left: the caller sets it.
     std::uint32_t insert(const FlowKey& key, std::uint64_t hash) noexcept {
         if ((slots_.used() + 1) * 2 > index_.size()) {
             grow();
@@ -84,7 +94,8 @@ class FlowTable {
             hole = (hole + 1) & mask_;
         }
         // Entries behind the hole move up unless that would put them before their home.
-        for (std::uint64_t next = (hole + 1) & mask_; index_[next].slot != kNoSlot; next = (next + 1) & mask_) {
+        for (std::uint64_t next = (hole + 1) & mask_; index_[next].slot != kNoSlot;
+             next = (next + 1) & mask_) {
             const std::uint64_t home = slots_[index_[next].slot].hash & mask_;
             if (((next - home) & mask_) >= ((next - hole) & mask_)) {
                 index_[hole] = index_[next];

@@ -1,6 +1,7 @@
-// Which flows are due, by packet time. Takes: slot numbers with deadlines. Gives: the slots whose deadline has passed.
-// A hashed wheel of doubly linked lists threaded through the table's slots; scheduling is lazy: a flow that was touched since
-// is asked for its real deadline when it comes up, and put back.
+// Which flows are due, by packet time. Takes: slot numbers with deadlines. Gives: the slots whose
+// deadline has passed. A hashed wheel of doubly linked lists threaded through the table's slots;
+// scheduling is lazy: a flow that was touched since is asked for its real deadline when it comes
+// up, and put back.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,9 @@ struct WheelLink {
 
 class TimerWheel {
   public:
-    static constexpr int kTickBits = 27;              // a tick is 2^27 ns, 134 ms
-    static constexpr std::size_t kBuckets = 1U << 12U;  // one turn is 9 minutes; later deadlines go round again
+    static constexpr int kTickBits = 27;  // a tick is 2^27 ns, 134 ms
+    static constexpr std::size_t kBuckets =
+        1U << 12U;  // one turn is 9 minutes; later deadlines go round again
 
     TimerWheel() : heads_(kBuckets, kNoSlot) {}
 
@@ -32,7 +34,9 @@ class TimerWheel {
         // Never behind the hand, never a whole turn ahead.
         std::int64_t tick = tick_of(deadline);
         tick = tick <= hand_ ? hand_ + 1 : tick;
-        tick = tick >= hand_ + static_cast<std::int64_t>(kBuckets) ? hand_ + static_cast<std::int64_t>(kBuckets) - 1 : tick;
+        tick = tick >= hand_ + static_cast<std::int64_t>(kBuckets)
+                   ? hand_ + static_cast<std::int64_t>(kBuckets) - 1
+                   : tick;
         const auto bucket = static_cast<std::uint32_t>(static_cast<std::uint64_t>(tick) % kBuckets);
         WheelLink& link = links(slot);
         link.bucket = bucket;
@@ -64,13 +68,15 @@ class TimerWheel {
     // Where the hand stands before anything is scheduled.
     void start(base::TimeNs now) noexcept { hand_ = tick_of(now) - 1; }
 
-    // Turns the hand to `now`; `due(slot)` is called for each slot in a bucket passed, already taken out of the wheel: it puts
-    // the slot back with schedule() or ends it. All deadlines in ticks before tick_of(now) have been seen afterwards.
+    // Turns the hand to `now`; `due(slot)` is called for each slot in a bucket passed, already
+    // taken out of the wheel: it puts the slot back with schedule() or ends it. All deadlines in
+    // ticks before tick_of(now) have been seen afterwards.
     template <typename Links, typename Due>
     void advance(base::TimeNs now, Links&& links, Due&& due) noexcept {
         const std::int64_t target = tick_of(now) - 1;
         if (target - hand_ >= static_cast<std::int64_t>(kBuckets)) {
-            // A jump over a whole turn visits every bucket once, with the hand already there: what is put back counts from it.
+            // A jump over a whole turn visits every bucket once, with the hand already there: what
+            // is put back counts from it.
             hand_ = target;
             for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
                 visit(bucket, links, due);
@@ -86,7 +92,8 @@ class TimerWheel {
     // The first slot scheduled to come up next, for eviction; kNoSlot when the wheel is empty.
     [[nodiscard]] std::uint32_t nearest() const noexcept {
         for (std::size_t step = 1; step <= kBuckets; ++step) {
-            const std::size_t bucket = static_cast<std::uint64_t>(hand_ + static_cast<std::int64_t>(step)) % kBuckets;
+            const std::size_t bucket =
+                static_cast<std::uint64_t>(hand_ + static_cast<std::int64_t>(step)) % kBuckets;
             if (heads_[bucket] != kNoSlot) {
                 return heads_[bucket];
             }
@@ -106,8 +113,9 @@ class TimerWheel {
                 links(next).previous = kNoSlot;
             }
             link = {};
-            // The rest of the list hangs on nothing while `due` runs; it names this bucket, so a slot of it that is removed
-            // meanwhile would be unlinked through heads_: due() touches its own slot only.
+            // The rest of the list hangs on nothing while `due` runs; it names this bucket, so a
+            // slot of it that is removed meanwhile would be unlinked through heads_: due() touches
+            // its own slot only.
             due(slot);
             slot = next;
         }

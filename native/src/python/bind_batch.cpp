@@ -1,4 +1,5 @@
-// _core.FlowBatch and the schema: Arrow capsules. A capsule that nobody consumes frees what it holds.
+// _core.FlowBatch and the schema: Arrow capsules. A capsule that nobody consumes frees what it
+// holds.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
@@ -9,9 +10,9 @@
 #include <string>
 
 #include "batch/arrow_export.hpp"
+#include "capture/capture_reader.hpp"
 #include "flow/community_id.hpp"
 #include "flow/flow_key.hpp"
-#include "capture/capture_reader.hpp"
 #include "python/arrow_capsule.hpp"
 
 namespace nb = nanobind;
@@ -46,7 +47,8 @@ nb::capsule schema_capsule() {
     return capsule_of(std::move(exported), "arrow_schema");
 }
 
-nb::object array_capsules(const PyFlowBatch& self, nb::handle /*requested_schema: the one schema there is*/) {
+nb::object array_capsules(const PyFlowBatch& self,
+                          nb::handle /*requested_schema: the one schema there is*/) {
     auto exported = std::make_unique<ArrowArray>();
     batch::ColumnData shared = self.batch().columns;
     batch::export_array(std::move(shared), exported.get());
@@ -83,8 +85,10 @@ std::string community_id(const std::string& src,
     if (!source || !destination || source->version != destination->version) {
         throw nb::value_error("community_id takes two IPv4 or two IPv6 addresses");
     }
-    flow::CommunityIdTuple tuple{*source, *destination, ip_proto, src_port.value_or(0), dst_port.value_or(0), seed};
-    // Callers give ICMP type and code; a type that is answered has the answering type in the code's place.
+    flow::CommunityIdTuple tuple{
+        *source, *destination, ip_proto, src_port.value_or(0), dst_port.value_or(0), seed};
+    // Callers give ICMP type and code; a type that is answered has the answering type in the code's
+    // place.
     const int answer = flow::icmp_counterpart(ip_proto, static_cast<std::uint8_t>(tuple.src_port));
     if (answer >= 0) {
         tuple.dst_port = static_cast<std::uint16_t>(answer);
@@ -98,7 +102,8 @@ std::optional<std::int64_t> first_packet_time(nb::handle prefix) {
     if (PyObject_GetBuffer(prefix.ptr(), &buffer, PyBUF_SIMPLE) != 0) {
         throw nb::python_error();
     }
-    const auto time = capture::first_packet_time({static_cast<const std::uint8_t*>(buffer.buf), static_cast<std::size_t>(buffer.len)});
+    const auto time = capture::first_packet_time(
+        {static_cast<const std::uint8_t*>(buffer.buf), static_cast<std::size_t>(buffer.len)});
     PyBuffer_Release(&buffer);
     return time;
 }
@@ -106,15 +111,20 @@ std::optional<std::int64_t> first_packet_time(nb::handle prefix) {
 }  // namespace
 
 void bind_batch(nb::module_& module) {
-    nb::class_<PyFlowBatch>(module, "FlowBatch", "A batch of flow rows; a struct array of the Arrow C data interface.")
+    nb::class_<PyFlowBatch>(
+        module, "FlowBatch", "A batch of flow rows; a struct array of the Arrow C data interface.")
         .def_prop_ro("num_rows", &PyFlowBatch::rows)
         .def("__arrow_c_schema__", [](const PyFlowBatch&) { return schema_capsule(); })
         .def("__arrow_c_array__", &array_capsules, nb::arg("requested_schema") = nb::none());
-    nb::class_<Schema>(module, "Schema", "The flow record's Arrow schema.").def("__arrow_c_schema__", [](const Schema&) {
-        return schema_capsule();
-    });
-    module.def("schema", [] { return Schema{}; }, "The flow record's schema; speaks the Arrow PyCapsule interface.");
-    module.def("schema_fields", &schema_fields, "Every column: name, type, nullable, unit, meaning, and its name elsewhere.");
+    nb::class_<Schema>(module, "Schema", "The flow record's Arrow schema.")
+        .def("__arrow_c_schema__", [](const Schema&) { return schema_capsule(); });
+    module.def(
+        "schema",
+        [] { return Schema{}; },
+        "The flow record's schema; speaks the Arrow PyCapsule interface.");
+    module.def("schema_fields",
+               &schema_fields,
+               "Every column: name, type, nullable, unit, meaning, and its name elsewhere.");
     module.attr("SCHEMA_VERSION") = std::string(batch::kSchemaVersion);
     module.def("community_id",
                &community_id,
@@ -125,5 +135,8 @@ void bind_batch(nb::module_& module) {
                nb::arg("dst_port").none(),
                nb::arg("seed") = 0,
                "Community ID v1 of a tuple; for ICMP the ports are type and code.");
-    module.def("first_packet_time", &first_packet_time, nb::arg("prefix"), "Time of the first packet in ns, from a capture's first octets.");
+    module.def("first_packet_time",
+               &first_packet_time,
+               nb::arg("prefix"),
+               "Time of the first packet in ns, from a capture's first octets.");
 }

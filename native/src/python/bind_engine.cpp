@@ -40,7 +40,8 @@ class Borrowed {
     Borrowed& operator=(const Borrowed&) = delete;
     ~Borrowed() { PyBuffer_Release(&buffer_); }
     [[nodiscard]] base::Bytes bytes() const noexcept {
-        return {static_cast<const std::uint8_t*>(buffer_.buf), static_cast<std::size_t>(buffer_.len)};
+        return {static_cast<const std::uint8_t*>(buffer_.buf),
+                static_cast<std::size_t>(buffer_.len)};
     }
 
   private:
@@ -53,14 +54,19 @@ void push(Engine& self, nb::handle chunk) {
     self.push(borrowed.bytes());
 }
 
-// Frames from an iterable: the numbers go on from one call to the next, so the caller says where they begin.
-void push_packets(Engine& self, std::uint32_t link_type, const std::vector<std::pair<std::int64_t, nb::bytes>>& frames, std::uint64_t first_frame) {
+// Frames from an iterable: the numbers go on from one call to the next, so the caller says where
+// they begin.
+void push_packets(Engine& self,
+                  std::uint32_t link_type,
+                  const std::vector<std::pair<std::int64_t, nb::bytes>>& frames,
+                  std::uint64_t first_frame) {
     std::vector<packet::PacketView> views;
     views.reserve(frames.size());
     std::uint64_t number = first_frame;
     for (const auto& [time, frame] : frames) {
         const base::Bytes bytes(static_cast<const std::uint8_t*>(frame.data()), frame.size());
-        views.push_back({time, bytes, static_cast<std::uint32_t>(frame.size()), link_type, number++});
+        views.push_back(
+            {time, bytes, static_cast<std::uint32_t>(frame.size()), link_type, number++});
     }
     const nb::gil_scoped_release released;
     self.push_packets(views);
@@ -70,7 +76,8 @@ nb::dict end_source(Engine& self) {
     const capture::CaptureReport& report = self.end_source();
     nb::dict blocks;
     for (std::size_t row = 0; row < report.skipped_types; ++row) {
-        blocks[capture::block_name(report.skipped_blocks[row].type).c_str()] = report.skipped_blocks[row].count;
+        blocks[capture::block_name(report.skipped_blocks[row].type).c_str()] =
+            report.skipped_blocks[row].count;
     }
     if (report.skipped_blocks_other > 0) {
         blocks["other"] = report.skipped_blocks_other;
@@ -108,7 +115,8 @@ nb::dict balance(const Engine& self) {
     nb::dict skipped;
     for (std::size_t row = 0; row < counters.skipped.size(); ++row) {
         const auto& [reason, tally] = counters.skipped[row];
-        const std::string name = reason.kind == packet::SkipKind::count_ ? "other" : packet::to_string(reason);
+        const std::string name =
+            reason.kind == packet::SkipKind::count_ ? "other" : packet::to_string(reason);
         skipped[name.c_str()] = nb::make_tuple(tally.packets, tally.bytes);
     }
     nb::dict out;
@@ -141,7 +149,8 @@ nb::dict counters(const Engine& self) {
         nb::dict tiers;
         for (std::size_t tier = 0; tier < verdicts[protocol].by_tier.size(); ++tier) {
             if (verdicts[protocol].by_tier[tier] > 0) {
-                tiers[fingerprint::to_string(static_cast<fingerprint::Tier>(tier))] = verdicts[protocol].by_tier[tier];
+                tiers[fingerprint::to_string(static_cast<fingerprint::Tier>(tier))] =
+                    verdicts[protocol].by_tier[tier];
             }
         }
         if (nb::len(tiers) > 0) {
@@ -152,7 +161,8 @@ nb::dict counters(const Engine& self) {
     nb::dict outcomes;
     for (std::size_t outcome = 0; outcome < self.outcomes().size(); ++outcome) {
         if (self.outcomes()[outcome] > 0) {
-            outcomes[policy::to_string(static_cast<policy::Outcome>(outcome))] = self.outcomes()[outcome];
+            outcomes[policy::to_string(static_cast<policy::Outcome>(outcome))] =
+                self.outcomes()[outcome];
         }
     }
     out["outcomes"] = outcomes;
@@ -162,8 +172,10 @@ nb::dict counters(const Engine& self) {
     out["evidence_bytes"] = memory.evidence;
     out["peak_flows"] = memory.peak_flows;
     out["bytes_per_flow"] = memory.bytes_per_flow;
-    out["time_first"] = self.started() ? nb::object(nb::int_(self.time_first())) : nb::object(nb::none());
-    out["time_last"] = self.started() ? nb::object(nb::int_(self.time_last())) : nb::object(nb::none());
+    out["time_first"] =
+        self.started() ? nb::object(nb::int_(self.time_first())) : nb::object(nb::none());
+    out["time_last"] =
+        self.started() ? nb::object(nb::int_(self.time_last())) : nb::object(nb::none());
     return out;
 }
 
@@ -218,7 +230,10 @@ void bind_engine(nb::module_& module) {
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),
              nb::arg("policy") = nb::none())
-        .def("begin_source", &Engine::begin_source, nb::arg("name"), "The next bytes are of this input.")
+        .def("begin_source",
+             &Engine::begin_source,
+             nb::arg("name"),
+             "The next bytes are of this input.")
         .def("push", &push, nb::arg("chunk"), "Bytes of a capture, cut anywhere.")
         .def("push_packets",
              &push_packets,
@@ -226,10 +241,13 @@ void bind_engine(nb::module_& module) {
              nb::arg("packets"),
              nb::arg("first_frame") = 1,
              "Frames as (time in ns, octets) pairs.")
-        .def("end_source", &end_source, "No more bytes of this input: what it was and how it ended.")
+        .def(
+            "end_source", &end_source, "No more bytes of this input: what it was and how it ended.")
         .def("advance", &Engine::advance, nb::arg("now_ns"), "Time has passed without packets.")
         .def("poll", &poll, "Batches that are ready.")
         .def("finish", &finish, "Ends every flow and returns the remaining batches.")
-        .def("balance", &balance, "Packets and octets read, in flows, and skipped by reason, so far.")
+        .def("balance",
+             &balance,
+             "Packets and octets read, in flows, and skipped by reason, so far.")
         .def("counters", &counters, "The balance and everything else that is counted, so far.");
 }

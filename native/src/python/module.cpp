@@ -9,7 +9,8 @@ void bind_policy(nanobind::module_& module);
 void bind_registry(nanobind::module_& module);
 
 NB_MODULE(_core, module) {
-    module.doc() = "The native core of flowclass. Nothing here is public: see the flowclass package.";
+    module.doc() =
+        "The native core of flowclass. Nothing here is public: see the flowclass package.";
     bind_registry(module);
     bind_policy(module);
     bind_batch(module);
