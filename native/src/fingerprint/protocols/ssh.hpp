@@ -23,8 +23,12 @@ inline constexpr Rule kKeyExchange{"ssh.kexinit",
                                    "a binary packet of whole blocks with message 20 behind the "
                                    "banner; RFC 4253 §6, §7.1"};
 
+inline constexpr Rule kNameList{"ssh.name_list",
+                                "the key exchange's first name list fits the packet and begins "
+                                "with letters, digits and hyphens; RFC 4253 §7.1"};
+
 inline constexpr std::array<std::uint16_t, 1> kPorts{22};
-inline constexpr std::array<const Rule*, 3> kRules{&kBanner, &kLine, &kKeyExchange};
+inline constexpr std::array<const Rule*, 4> kRules{&kBanner, &kLine, &kKeyExchange, &kNameList};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "ssh",
@@ -34,8 +38,9 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 4253"};
+    // 0: a key exchange whose banner came before the capture.
     static constexpr Prefilter prefilter{
-        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'S'}), .least_length = 1};
+        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'S', 0x00}), .least_length = 1};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;
@@ -63,6 +68,7 @@ struct Matcher {
         const Bytes stream = head.stream(direction);
         const std::size_t banner = banner_length(stream);
         if (banner == 0) {
+            add_key_exchange(evidence, head, direction, 0);
             return;
         }
         std::size_t end = banner;
@@ -82,15 +88,46 @@ struct Matcher {
             return;
         }
         evidence.add_stream(kLine, head, direction, end, 1, 8);
-        ByteReader reader = at(stream, end + 1);
+        add_key_exchange(evidence, head, direction, end + 1);
+    }
+
+    static void add_key_exchange(Evidence& evidence,
+                                 const FlowHead& head,
+                                 Direction direction,
+                                 std::size_t offset) noexcept {
+        ByteReader reader = at(head.stream(direction), offset);
         const std::uint32_t length = reader.be32();
         const std::uint8_t padding = reader.u8();
         const std::uint8_t message = reader.u8();
         // RFC 4253 §6: at most 35000 octets, whole blocks of 8, at least 4 octets of padding.
-        if (reader.ok() && length <= 35000 && length % 8 == 4 && padding >= 4 && padding < length &&
-            message == 20) {
-            evidence.add_stream(kKeyExchange, head, direction, end + 1, 6, 27);
+        if (!reader.ok() || length > 35000 || length % 8 != 4 || padding < 4 || padding >= length ||
+            message != 20) {
+            return;
         }
+        reader.skip(16);
+        const std::uint32_t names = reader.be32();
+        const Bytes name = reader.bytes(16);
+        const bool fits = reader.ok() && names >= 16 && names + 22 < length && is_name(name);
+        // Without the banner before it the names have to be seen.
+        if (offset == 0 && !fits) {
+            return;
+        }
+        evidence.add_stream(kKeyExchange, head, direction, offset, 6, 27);
+        if (fits) {
+            // 16 octets out of 64 each, and the list's length.
+            evidence.add_stream(kNameList, head, direction, offset + 22, 20, 46);
+        }
+    }
+
+    static bool is_name(Bytes name) noexcept {
+        for (const std::uint8_t octet : name) {
+            const bool letter = (octet | 0x20U) >= 'a' && (octet | 0x20U) <= 'z';
+            const bool digit = octet >= '0' && octet <= '9';
+            if (!letter && !digit && octet != '-' && octet != '@' && octet != '.') {
+                return false;
+            }
+        }
+        return true;
     }
 };
 static_assert(FingerprintMatcher<Matcher>);

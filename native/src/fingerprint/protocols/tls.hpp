@@ -160,7 +160,7 @@ struct Matcher {
                                 const Record& record) noexcept {
         for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
             const head::HeadEntry& seen = head.entries[entry];
-            if (seen.direction == direction &&
+            if (seen.direction == direction && seen.length > 0 &&
                 seen.start + std::size_t{seen.length} == record.end) {
                 // At most 8 ends among 18432 lengths, but short messages fill segments anyway.
                 evidence.add(kSegmentEnd, head, entry, seen.length - 1, 1, 8);
