@@ -8,19 +8,35 @@ namespace flowclass::capture {
 
 namespace {
 
-enum class BlockType : std::uint32_t {
-    interface_description = 1,
-    obsolete_packet = 2,
-    simple_packet = 3,
-    enhanced_packet = 6,
-    section_header = 0x0a0d0d0a,
-};
-enum class OptionCode : std::uint16_t {
-    end = 0,
-    time_resolution = 9,
-    time_offset = 14,
+enum class BlockType : std::uint8_t {
+    section_header,
+    interface_description,
+    obsolete_packet,
+    simple_packet,
+    enhanced_packet,
+    other,
 };
 
+constexpr BlockType block_type(std::uint32_t number) noexcept {
+    switch (number) {
+        case 0x00000001:
+            return BlockType::interface_description;
+        case 0x00000002:
+            return BlockType::obsolete_packet;
+        case 0x00000003:
+            return BlockType::simple_packet;
+        case 0x00000006:
+            return BlockType::enhanced_packet;
+        case 0x0a0d0d0a:
+            return BlockType::section_header;
+        default:
+            return BlockType::other;
+    }
+}
+
+constexpr std::uint16_t kOptionEnd = 0;
+constexpr std::uint16_t kOptionTimeResolution = 9;
+constexpr std::uint16_t kOptionTimeOffset = 14;
 constexpr std::uint32_t kByteOrderMark = 0x1a2b3c4d;
 constexpr std::size_t kBlockHead = 8;
 constexpr std::size_t kBlockTail = 4;
@@ -33,8 +49,8 @@ constexpr std::size_t padded(std::size_t length) noexcept {
 }
 
 // What a block of the type must have, head and tail included.
-constexpr std::size_t least_length(std::uint32_t type) noexcept {
-    switch (static_cast<BlockType>(type)) {
+constexpr std::size_t least_length(BlockType type) noexcept {
+    switch (type) {
         case BlockType::section_header:
             return 28;
         case BlockType::interface_description:
@@ -44,6 +60,8 @@ constexpr std::size_t least_length(std::uint32_t type) noexcept {
             return 32;
         case BlockType::simple_packet:
             return 16;
+        case BlockType::other:
+            break;
     }
     return kBlockHead + kBlockTail;
 }
@@ -68,10 +86,11 @@ Step PcapngParser::step(base::Bytes bytes,
                         CaptureReport& report) noexcept {
     const Block block{offset, report};
     base::ByteReader reader(bytes);
-    const std::uint32_t type = u32(reader, big_endian_);
+    const std::uint32_t number = u32(reader, big_endian_);
+    const BlockType type = block_type(number);
     // A section header reads alike in both byte orders and brings its own; only its length waits
     // for the mark.
-    if (type == static_cast<std::uint32_t>(BlockType::section_header)) {
+    if (type == BlockType::section_header) {
         base::ByteReader mark = base::at(bytes, kBlockHead);
         const std::uint32_t order = mark.le32();
         if (!mark.ok()) {
@@ -103,20 +122,21 @@ Step PcapngParser::step(base::Bytes bytes,
     if (trailing != length) {
         return stop(block, Finding::block_lengths_differ, length, trailing);
     }
-    Step step = read_block(type, body, block, view);
+    Step step = read_block(number, body, block, view);
     step.size = whole;
     return step;
 }
 
-Step PcapngParser::read_block(std::uint32_t type,
+Step PcapngParser::read_block(std::uint32_t number,
                               base::Bytes body,
                               const Block& block,
                               packet::PacketView& view) {
-    if (!known_section_ && type != static_cast<std::uint32_t>(BlockType::section_header)) {
-        block.report.count_skipped(type);
+    const BlockType type = block_type(number);
+    if (!known_section_ && type != BlockType::section_header) {
+        block.report.count_skipped(number);
         return kSkipped;
     }
-    switch (static_cast<BlockType>(type)) {
+    switch (type) {
         case BlockType::enhanced_packet:
             return stamped_packet(body, false, block, view);
         case BlockType::obsolete_packet:
@@ -127,8 +147,10 @@ Step PcapngParser::read_block(std::uint32_t type,
             return add_interface(body, block);
         case BlockType::section_header:
             return begin_section(body, block);
+        case BlockType::other:
+            break;
     }
-    block.report.count_skipped(type);
+    block.report.count_skipped(number);
     return kSkipped;
 }
 
@@ -160,9 +182,9 @@ Step PcapngParser::add_interface(base::Bytes body, const Block& block) {
     std::uint8_t resolution = 6;
     std::uint64_t offset_seconds = 0;
     while (reader.remaining() >= 4) {
-        const auto code = static_cast<OptionCode>(u16(reader, big_endian_));
+        const std::uint16_t code = u16(reader, big_endian_);
         const std::uint16_t length = u16(reader, big_endian_);
-        if (code == OptionCode::end) {
+        if (code == kOptionEnd) {
             break;
         }
         const std::size_t room = reader.remaining();
@@ -170,9 +192,9 @@ Step PcapngParser::add_interface(base::Bytes body, const Block& block) {
         if (!reader.ok()) {
             return stop(block, Finding::option_exceeds_block, length, room);
         }
-        if (code == OptionCode::time_resolution && length == 1) {
+        if (code == kOptionTimeResolution && length == 1) {
             resolution = value.u8();
-        } else if (code == OptionCode::time_offset && length == 8) {
+        } else if (code == kOptionTimeOffset && length == 8) {
             offset_seconds = u64(value, big_endian_);
         }
         reader.skip(std::min(padded(length) - length, reader.remaining()));

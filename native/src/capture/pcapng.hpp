@@ -57,7 +57,7 @@ class PcapngParser {
                      Finding finding,
                      std::uint64_t first,
                      std::uint64_t second);
-    Step read_block(std::uint32_t type,
+    Step read_block(std::uint32_t number,
                     base::Bytes body,
                     const Block& block,
                     packet::PacketView& view);

@@ -9,7 +9,8 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-constexpr std::uint8_t kPowerOfTwo = 0x80;
+constexpr unsigned kPowerOfTwo = 0x80;
+constexpr unsigned kExponentMask = 0x7f;
 constexpr std::uint8_t kNanoExponent = 9;
 constexpr std::uint8_t kLargestExponent = 19;  // 10^19 is the largest power that 64 bits hold
 
@@ -39,7 +40,7 @@ constexpr base::TimeNs seconds_to_ns(std::int64_t seconds) noexcept {
 
 TimestampUnit::TimestampUnit(std::uint8_t resolution, std::int64_t offset_seconds) noexcept
     : offset_(seconds_to_ns(offset_seconds)) {
-    const auto exponent = static_cast<std::uint8_t>(resolution & ~kPowerOfTwo);
+    const auto exponent = static_cast<std::uint8_t>(resolution & kExponentMask);
     if ((resolution & kPowerOfTwo) != 0) {
         rule_ = Rule::shift;
         shift_ = exponent;
