@@ -87,4 +87,14 @@ inline void add_at(Evidence& evidence,
     }
 }
 
+// A port is no octet of any payload: it is shown with the first check, and so adds no direction.
+inline void add_port(Evidence& evidence, const Rule& rule, const FlowHead& head) noexcept {
+    for (std::size_t entry = 0; entry < head.entry_count && !evidence.empty(); ++entry) {
+        if (head.entries[entry].packet == evidence.checks()[0].packet) {
+            evidence.add(rule, head, entry, 0, 0, 2);
+            return;
+        }
+    }
+}
+
 }  // namespace flowclass::fingerprint

@@ -99,7 +99,7 @@ struct Matcher {
             return {};
         }
         if (head.has_port(67) || head.has_port(68)) {
-            evidence.add(kPort, head, 0, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         evidence.set_variant("dhcpv4");
         return evidence;
@@ -207,7 +207,7 @@ struct Matcher {
         if (!tally.holds() || evidence.empty()) {
             return {};
         }
-        evidence.add(kPort, head, 0, 0, 0, 2);
+        add_port(evidence, kPort, head);
         evidence.set_variant("dhcpv6");
         return evidence;
     }

@@ -194,7 +194,7 @@ struct Matcher {
             return {};
         }
         if (head.has_port(53)) {
-            add_at(evidence, kPort, head, seen.messages[0].place, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         return evidence;
     }

@@ -228,7 +228,7 @@ struct Matcher {
             }
         }
         if (head.has_port(389) || head.has_port(3268)) {
-            add_at(evidence, kPort, head, seen.messages[0].place, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         evidence.set_variant(head.ip_proto == kTcp ? "ldap" : "cldap");
         return evidence;

@@ -72,7 +72,7 @@ struct Matcher {
         if (!tally.holds() || evidence.empty()) {
             return {};
         }
-        evidence.add(kPort, head, 0, 0, 0, 2);
+        add_port(evidence, kPort, head);
         return evidence;
     }
 

@@ -68,7 +68,7 @@ struct Matcher {
             return {};
         }
         if (head.has_port(137)) {
-            evidence.add(kPort, head, 0, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         return evidence;
     }

@@ -117,8 +117,10 @@ struct Matcher {
         const std::uint64_t echoed = sent[index_of(opposite(payload.direction))];
         if (echoed != 0 && origin == echoed) {
             evidence.add(kEcho, head, payload.entry, 24, 8, 64);
-        } else if (received != 0 && worked != 0 && worked >> 32U < 60) {
-            // Two minutes of 2^32 seconds: 25; slowly changing octets would pass as well, so fewer.
+        } else if (received != 0 && worked >> 32U < 60 &&
+                   (head.has_port(123) || is_near(transmit, payload.time))) {
+            // Two minutes of 2^32 seconds: 25; repeated octets would pass as well, so fewer, and
+            // only where the port or the clock says the same.
             evidence.add(kStamps, head, payload.entry, 32, 16, 16);
         } else if (first && (reference | origin | received) == 0) {
             // 24 octets of zero, which are common.

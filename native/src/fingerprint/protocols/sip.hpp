@@ -81,7 +81,7 @@ struct Matcher {
             return {};
         }
         if (head.has_port(5060)) {
-            evidence.add(kPort, head, 0, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         return evidence;
     }

@@ -89,7 +89,7 @@ struct Matcher {
             return {};
         }
         if (head.has_port(161) || head.has_port(162)) {
-            evidence.add(kPort, head, 0, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         return evidence;
     }

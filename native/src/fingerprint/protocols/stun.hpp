@@ -258,7 +258,7 @@ struct Matcher {
             }
         }
         if (head.has_port(3478) || head.has_port(5349)) {
-            add_at(evidence, kPort, head, seen.messages[0].place, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         evidence.set_variant(variant_of(seen));
         return evidence;

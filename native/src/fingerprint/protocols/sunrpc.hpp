@@ -236,7 +236,7 @@ struct Matcher {
             return {};
         }
         if (head.has_port(111) || head.has_port(2049)) {
-            add_at(evidence, kPort, head, seen.messages[0].place, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         evidence.set_variant(variant);
         return evidence;

@@ -75,7 +75,7 @@ struct Matcher {
             return {};
         }
         if (head.has_port(4789) || head.has_port(4790) || head.has_port(8472)) {
-            evidence.add(kPort, head, 0, 0, 0, 2);
+            add_port(evidence, kPort, head);
         }
         return evidence;
     }
