@@ -171,7 +171,7 @@ class Registry:
         except OSError as problem:
             why = problem.strerror or str(problem)
             raise RegistryError(f"{source}: the registry cannot be read: {why}; check the path") from problem
-        known = _core.known_protocols() if known_protocols is None else known_protocols
+        known = frozenset(_core.known_protocols() if known_protocols is None else known_protocols)
         rows, problems = read(data, name=str(source), known_protocols=known)
         errors = sum(problem.severity == "error" for problem in problems)
         if errors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 SECOND_NS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -13,6 +14,7 @@ _FORM = re.compile(
 )
 
 
+@lru_cache(maxsize=65_536)  # a registry repeats its dates
 def parse_timestamp(text: str) -> int:
     """Read a date or date-time; without an offset it is UTC, a date is its first moment.
 
