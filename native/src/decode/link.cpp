@@ -151,10 +151,7 @@ constexpr std::array kLinkRows{
     LinkRow{LinkType::nflog, take_nflog},
     LinkRow{LinkType::linux_sll2, take_sll2},
 };
-constexpr bool before(const LinkRow& left, const LinkRow& right) noexcept {
-    return left.type < right.type;
-}
-static_assert(std::is_sorted(kLinkRows.begin(), kLinkRows.end(), before));
+static_assert(std::ranges::is_sorted(kLinkRows, {}, &LinkRow::type));
 
 Step take_link(std::uint32_t link_type, Slice& slice) noexcept {
     for (const LinkRow& row : kLinkRows) {

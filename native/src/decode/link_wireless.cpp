@@ -10,8 +10,8 @@ using packet::SkipKind;
 constexpr std::uint32_t kRadiotapTsft = 1U << 0U;
 constexpr std::uint32_t kRadiotapFlags = 1U << 1U;
 constexpr std::uint32_t kRadiotapMore = 1U << 31U;
-constexpr std::uint8_t kFlagFcs = 0x10;
-constexpr std::uint8_t kFlagDataPad = 0x20;
+constexpr std::uint32_t kFlagFcs = 0x10;
+constexpr std::uint32_t kFlagDataPad = 0x20;
 
 // The flags field is the second: behind the chain of presence words and, if there, the 64-bit clock
 // aligned to 8.
@@ -35,9 +35,9 @@ std::uint8_t radiotap_flags(base::Bytes header) noexcept {
 // distribution systems, QoS control (2), HT control (4). IEEE 802.11-2020 §9.2.3, §9.3.2.1.
 Step take_data_frame(Slice& slice, bool padded) noexcept {
     base::ByteReader reader(slice.bytes);
-    const std::uint16_t control = reader.le16();
+    const std::uint32_t control = reader.le16();
     reader.skip(20);
-    const std::uint16_t sequence = reader.le16();
+    const std::uint32_t sequence = reader.le16();
     if (!reader.ok()) {
         return stop(slice.shortage());
     }
@@ -47,9 +47,9 @@ Step take_data_frame(Slice& slice, bool padded) noexcept {
     constexpr std::uint32_t kData = 2;
     constexpr std::uint32_t kNoData = 4;  // subtype bits: 4 = null, 8 = QoS
     constexpr std::uint32_t kQos = 8;
-    constexpr std::uint16_t kProtected = 0x4000;
-    constexpr std::uint16_t kBothSystems = 0x0300;
-    constexpr std::uint16_t kOrder = 0x8000;
+    constexpr std::uint32_t kProtected = 0x4000;
+    constexpr std::uint32_t kBothSystems = 0x0300;
+    constexpr std::uint32_t kOrder = 0x8000;
     if ((control & 3U) != 0) {
         return stop(SkipKind::malformed);
     }
@@ -66,7 +66,7 @@ Step take_data_frame(Slice& slice, bool padded) noexcept {
         reader.skip(6);
     }
     if ((subtype & kQos) != 0) {
-        const std::uint16_t qos = reader.le16();
+        const std::uint32_t qos = reader.le16();
         if (reader.ok() && (qos & 0x80U) != 0) {
             return stop(SkipKind::ieee802_11_frame, packet::kWirelessAggregate | name);
         }
@@ -88,7 +88,7 @@ Step take_data_frame(Slice& slice, bool padded) noexcept {
 // octets.
 Step take_frame(Slice& slice, bool padded) noexcept {
     base::ByteReader reader(slice.bytes);
-    const std::uint16_t control = reader.le16();
+    const std::uint32_t control = reader.le16();
     if (!reader.ok()) {
         return stop(slice.shortage());
     }
@@ -118,7 +118,7 @@ Step take_radiotap(Slice& slice) noexcept {
         return stop(SkipKind::malformed);
     }
     base::ByteReader whole(slice.bytes);
-    const std::uint8_t flags = radiotap_flags(whole.bytes(length));
+    const std::uint32_t flags = radiotap_flags(whole.bytes(length));
     slice.drop(length);
     if ((flags & kFlagFcs) != 0 && slice.wire >= 4) {
         slice.limit(slice.wire - 4);

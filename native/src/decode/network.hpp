@@ -84,7 +84,7 @@ packet::SkipKind check_inner_ip(const Slice& slice, std::uint8_t version) noexce
     header.skip(1);
     std::uint32_t total = header.be16();
     const std::uint16_t id = header.be16();
-    const std::uint16_t fragment = header.be16();
+    const std::uint32_t fragment = header.be16();
     header.skip(1);
     layer.ip_proto = header.u8();
     header.skip(2);
@@ -106,8 +106,8 @@ packet::SkipKind check_inner_ip(const Slice& slice, std::uint8_t version) noexce
     layer.ip_length = total;
     slice.set_length(total);
     slice.drop(header_length);
-    constexpr std::uint16_t kMoreFragments = 0x2000;
-    constexpr std::uint16_t kOffset = 0x1fff;
+    constexpr std::uint32_t kMoreFragments = 0x2000;
+    constexpr std::uint32_t kOffset = 0x1fff;
     if ((fragment & (kMoreFragments | kOffset)) != 0) [[unlikely]] {
         layer.fragment =
             (fragment & kOffset) != 0 ? packet::Fragment::later : packet::Fragment::first;

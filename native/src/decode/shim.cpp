@@ -115,9 +115,9 @@ Step take_ppp(Slice& slice) noexcept {
         slice.drop(2);
     }
     reader = base::ByteReader(slice.bytes);
-    std::uint16_t protocol = reader.u8();
+    std::uint32_t protocol = reader.u8();
     if ((protocol & 1U) == 0) {
-        protocol = static_cast<std::uint16_t>(protocol << 8U | reader.u8());
+        protocol = protocol << 8U | reader.u8();
     }
     if (!reader.ok()) {
         return stop(slice.shortage());

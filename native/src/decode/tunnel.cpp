@@ -10,11 +10,11 @@ using packet::EncapType;
 using packet::FlowLayer;
 using packet::SkipKind;
 
-constexpr std::uint16_t kGreChecksum = 0x8000;
-constexpr std::uint16_t kGreKey = 0x2000;
-constexpr std::uint16_t kGreSequence = 0x1000;
-constexpr std::uint16_t kGreAcknowledgment = 0x0080;  // version 1 only
-constexpr std::uint16_t kGreVersion = 0x0007;
+constexpr std::uint32_t kGreChecksum = 0x8000;
+constexpr std::uint32_t kGreKey = 0x2000;
+constexpr std::uint32_t kGreSequence = 0x1000;
+constexpr std::uint32_t kGreAcknowledgment = 0x0080;  // version 1 only
+constexpr std::uint32_t kGreVersion = 0x0007;
 constexpr std::uint16_t kErspanTwo = 0x88be;
 constexpr std::uint16_t kErspanThree = 0x22eb;
 
@@ -64,11 +64,11 @@ Step from_gre_type(std::uint16_t ether_type,
 
 // RFC 2784 §2.1 and RFC 2890 §2: flags, protocol, then the fields the flags announce. Routing (RFC
 // 1701) and the other reserved flags must be clear.
-Step take_gre_zero(std::uint16_t flags,
+Step take_gre_zero(std::uint32_t flags,
                    base::ByteReader reader,
                    Slice& slice,
                    EncapStack& stack) noexcept {
-    constexpr std::uint16_t kKnown = kGreChecksum | kGreKey | kGreSequence;
+    constexpr std::uint32_t kKnown = kGreChecksum | kGreKey | kGreSequence;
     const std::uint16_t ether_type = reader.be16();
     if ((flags & kGreChecksum) != 0) {
         reader.skip(4);
@@ -91,11 +91,11 @@ Step take_gre_zero(std::uint16_t flags,
 
 // RFC 2637 §4.1: the key field is payload length and call id; without a payload it is an
 // acknowledgment alone.
-Step take_gre_one(std::uint16_t flags,
+Step take_gre_one(std::uint32_t flags,
                   base::ByteReader reader,
                   Slice& slice,
                   EncapStack& stack) noexcept {
-    constexpr std::uint16_t kKnown = kGreKey | kGreSequence | kGreAcknowledgment | kGreVersion;
+    constexpr std::uint32_t kKnown = kGreKey | kGreSequence | kGreAcknowledgment | kGreVersion;
     const std::uint16_t ether_type = reader.be16();
     const std::uint16_t length = reader.be16();
     const std::uint16_t call = reader.be16();
@@ -127,7 +127,7 @@ Step take_gre_one(std::uint16_t flags,
 
 Step take_gre(Slice& slice, EncapStack& stack) noexcept {
     base::ByteReader reader(slice.bytes);
-    const std::uint16_t flags = reader.be16();
+    const std::uint32_t flags = reader.be16();
     if (!reader.ok()) {
         return stop(slice.shortage());
     }

@@ -158,12 +158,12 @@ Step take_gtp_u(Slice& slice, EncapStack& stack) noexcept {
 // RFC 2661 §3.1: data has T clear and version 2; L, S and O announce length, sequence numbers and
 // offset padding.
 Step take_l2tp(Slice& slice, EncapStack& stack) noexcept {
-    constexpr std::uint16_t kControlOrReserved = 0x8000 | 0x34f0;
-    constexpr std::uint16_t kLength = 0x4000;
-    constexpr std::uint16_t kSequence = 0x0800;
-    constexpr std::uint16_t kOffset = 0x0200;
+    constexpr std::uint32_t kControlOrReserved = 0x8000U | 0x34f0U;
+    constexpr std::uint32_t kLength = 0x4000;
+    constexpr std::uint32_t kSequence = 0x0800;
+    constexpr std::uint32_t kOffset = 0x0200;
     base::ByteReader reader(slice.bytes);
-    const std::uint16_t flags = reader.be16();
+    const std::uint32_t flags = reader.be16();
     const std::uint32_t length = (flags & kLength) != 0 ? reader.be16() : slice.wire;
     const std::uint32_t session = reader.be32();  // tunnel (16), session (16)
     if ((flags & kSequence) != 0) {
