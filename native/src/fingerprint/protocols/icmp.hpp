@@ -123,6 +123,8 @@ struct Matcher {
                 return code <= 2;
             case 155:
                 return true;  // RPL (RFC 6550 §6): the code is the message
+            case 161:
+                return code <= 4;
             case 157:
             case 158:
                 return code <= 8;

@@ -100,6 +100,7 @@ struct Matcher {
                          const Payload& payload,
                          std::array<std::uint64_t, 2>& sent) noexcept {
         const bool first = evidence.empty();
+        const std::uint8_t mode = payload.bytes[0] & 7U;
         // Leap, version, mode: 1/2 of the values of each field of octet 0; stratum 17 of 256;
         // length 48 plus whole words.
         evidence.add(kHeader, head, payload.entry, 0, 2, first ? 9 : 4);
@@ -122,12 +123,12 @@ struct Matcher {
             // Two minutes of 2^32 seconds: 25; repeated octets would pass as well, so fewer, and
             // only where the port or the clock says the same.
             evidence.add(kStamps, head, payload.entry, 32, 16, 16);
-        } else if (first && (reference | origin | received) == 0) {
-            // 24 octets of zero, which are common.
+        } else if (first && mode == 3 && head.has_port(123) &&
+                   (reference | origin | received) == 0) {
+            // 24 octets of zero, which are common, so only on the port.
             evidence.add(kUnset, head, payload.entry, 16, 24, 16);
         }
         sent[index_of(payload.direction)] = transmit;
-        const std::uint8_t mode = payload.bytes[0] & 7U;
         if (mode == 3 || mode == 4) {
             evidence.set_initiator(mode == 3 ? payload.direction : opposite(payload.direction));
         }

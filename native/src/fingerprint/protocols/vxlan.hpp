@@ -28,13 +28,16 @@ inline constexpr Rule kEtherType{"vxlan.inner_ethertype",
                                  "known EtherType, source not multicast; RFC 7348 §5, IEEE 802.3"};
 inline constexpr Rule kInnerIp{
     "vxlan.inner_ip", "inner IP version and a length that fits; RFC 791 §3.1, RFC 8200 §3"};
+inline constexpr Rule kInnerNsh{
+    "vxlan.inner_nsh",
+    "inner service header of version 0, metadata type 1 or 2, a fitting length; RFC 8300 §2.2"};
 inline constexpr Rule kVni{"vxlan.vni", "the same network identifier again; RFC 7348 §5"};
 inline constexpr Rule kPort{"vxlan.port", "UDP port 4789, 4790 or 8472 on either side"};
 
 inline constexpr std::array<std::uint16_t, 3> kPorts{4789, 4790, 8472};
 inline constexpr std::array<std::string_view, 3> kVariants{"vxlan", "gbp", "gpe"};
-inline constexpr std::array<const Rule*, 7> kRules{
-    &kHeader, &kGroup, &kGpe, &kEtherType, &kInnerIp, &kVni, &kPort};
+inline constexpr std::array<const Rule*, 8> kRules{
+    &kHeader, &kGroup, &kGpe, &kEtherType, &kInnerIp, &kInnerNsh, &kVni, &kPort};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "vxlan",
@@ -81,7 +84,7 @@ struct Matcher {
     }
 
   private:
-    enum class Inner : std::uint8_t { ethernet, ipv4, ipv6, other };
+    enum class Inner : std::uint8_t { ethernet, ipv4, ipv6, nsh, other };
 
     struct Header {
         Reading reading = Reading::contradicts;
@@ -116,13 +119,15 @@ struct Matcher {
             header.inner = fourth == 1   ? Inner::ipv4
                            : fourth == 2 ? Inner::ipv6
                            : fourth == 3 ? Inner::ethernet
+                           : fourth == 4 ? Inner::nsh
                                          : Inner::other;
         } else {
             return header;
         }
-        const bool fits = header.inner == Inner::ethernet
-                              ? read_ethernet(reader, header)
-                              : header.inner == Inner::other || has_ip(payload, header, 8);
+        const bool fits = header.inner == Inner::ethernet ? read_ethernet(reader, header)
+                          : header.inner == Inner::nsh    ? has_nsh(payload)
+                          : header.inner == Inner::other  ? true
+                                                          : has_ip(payload, header, 8);
         header.reading = !reader.ok() ? ran_out(payload)
                          : fits && (header.ip_at == 0 || has_ip(payload, header, header.ip_at))
                              ? Reading::fits
@@ -169,6 +174,19 @@ struct Matcher {
         return version == 6 && offset + 40 + at4 <= payload.length;
     }
 
+    // Version 0; length in words; four reserved bits and metadata type, of
+    // which type 1 is 6 words long; next protocol 1 to 5 (IANA "NSH Next Protocol").
+    static bool has_nsh(const Payload& payload) noexcept {
+        ByteReader reader = at(payload.bytes, 8);
+        const std::uint16_t start = reader.be16();
+        const std::uint8_t metadata = reader.u8();
+        const std::uint8_t next = reader.u8();
+        const std::size_t words = start & 0x3fU;
+        return reader.ok() && (start & 0xc000U) == 0 && words >= 2 &&
+               8 + words * 4 <= payload.length && next >= 1 && next <= 5 &&
+               (metadata == 2 || (metadata == 1 && words == 6));
+    }
+
     static void add_form(Evidence& evidence,
                          const FlowHead& head,
                          const Payload& payload,
@@ -183,6 +201,10 @@ struct Matcher {
             // Nine types, or 1500 lengths: 5; one bit of the source; IP's own types more.
             const bool ip = header.inner == Inner::ipv4 || header.inner == Inner::ipv6;
             evidence.add(kEtherType, head, payload.entry, 14, 8, ip ? 14 : 6);
+        }
+        if (header.inner == Inner::nsh) {
+            // Two bits, the metadata type 7, next protocol 5.
+            evidence.add(kInnerNsh, head, payload.entry, 8, 4, 14);
         }
         if (header.ip_at != 0) {
             // Version 4, length bounded to the datagram: 8.
