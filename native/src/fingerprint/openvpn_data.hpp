@@ -68,15 +68,15 @@ class DataRun {
         const std::size_t direction = index_of(packet.direction);
         Last& last = last_[direction];
         if (runs_[direction] == 0) {
-            add(packet, id_at, version_2 ? 10 : 4);
+            add(packet, id_at, version_2 ? 8 : 4);
         } else {
             // Epoch keys put 16 bits of epoch and 48 of counter where the packet id was.
             const std::uint32_t step =
                 number == last.number && version_2 ? behind - last.behind : number - last.number;
-            if (prefix != last.prefix || step == 0 || step > 64) {
+            if (prefix != last.prefix || step == 0 || step > 16) {
                 return false;
             }
-            add(packet, id_at, version_2 ? 8 : 4);
+            add(packet, id_at, version_2 ? 6 : 4);
         }
         ++runs_[direction];
         last = {prefix, number, behind};

@@ -113,9 +113,11 @@ inline void add_check(Evidence& evidence,
     }
 }
 
-// Session ids are random: zero, text and counters are not one.
+// Session ids are random: zero, text and counters are not one. Three zeros in eight octets come
+// once in 300,000.
 inline bool is_session_id(Bytes bytes, std::size_t offset) noexcept {
-    return looks_sealed(part(bytes, offset, offset + 8));
+    const Bytes id = part(bytes, offset, offset + 8);
+    return looks_sealed(id) && std::count(id.begin(), id.end(), 0) < 3;
 }
 
 struct Control {
@@ -215,6 +217,20 @@ inline bool fits_sealed_length(std::uint8_t opcode, std::size_t length) noexcept
     }
 }
 
+// tls-crypt-v2: the last two octets are the length of the wrapped key that they end. A packet
+// captured in part is not judged.
+inline bool ends_in_wrapped_key(const Packet& packet) noexcept {
+    // Shortest: a reset of 54 octets; a tag of 32 and the length.
+    constexpr std::uint32_t kReset = 54;
+    constexpr std::uint32_t kLeastKey = 34;
+    if (packet.length < kReset + kLeastKey || packet.bytes.size() < packet.length) {
+        return false;
+    }
+    const std::uint16_t key = at(packet.bytes, packet.length - 2).be16();
+    return packet.opcode() == client_reset_v3 ? key == packet.length - kReset
+                                              : key >= kLeastKey && key <= packet.length - kReset;
+}
+
 // True when the packet fits the mode. A packet captured too short to be judged does not fit.
 inline bool read_control(const Packet& packet, const Mode& mode, Control& out) noexcept {
     ByteReader reader(packet.bytes);
@@ -242,6 +258,9 @@ inline bool read_control(const Packet& packet, const Mode& mode, Control& out) n
     }
     if (mode.wrapping == Wrapping::tls_auth) {
         return read_acks(reader, packet.bytes, opcode, packet.length, out);
+    }
+    if ((opcode == client_reset_v3 || opcode == control_wkc) && !ends_in_wrapped_key(packet)) {
+        return false;
     }
     return fits_sealed_length(opcode, packet.length) &&
            looks_sealed(part(packet.bytes, 17, packet.length));

@@ -66,7 +66,8 @@ class Session {
             }
         }
         evidence_.set_variant(has_wrapped_key_ ? "tls-crypt-v2" : mode_.variant);
-        return anchored_ && fits * 2 > controls;
+        // Of the first packets nearly all must fit; one may be damaged.
+        return anchored_ && (controls - fits) * 4 <= fits;
     }
     [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
 
@@ -97,7 +98,7 @@ class Session {
     bool judge_one(const Packet& packet, const Control& found) noexcept {
         Side& own = sides_[index_of(packet.direction)];
         const std::uint8_t opcode = packet.opcode();
-        if (is_reset(opcode) && packet.key_id() != 0) {
+        if (is_reset(opcode) && (packet.key_id() != 0 || !is_its_role(packet))) {
             return false;
         }
         if (own.session != found.session) {
@@ -115,7 +116,13 @@ class Session {
         if (is_reset(opcode)) {
             judge_reset(packet, found, own);
         }
+        if (opcode == client_reset_v3 || opcode == control_wkc) {
+            judge_wrapped_key(packet);
+        }
         if (found.is_wrapped) {
+            if (own.net_time != 0 && own.net_time != found.net_time) {
+                return false;  // the stamp is of the session's start, in every packet
+            }
             judge_wrapping(packet, found, own);
         }
         if (found.has_acks) {
@@ -123,6 +130,17 @@ class Session {
         }
         own.opcode = opcode;
         return true;
+    }
+
+    // One side resets as the client and the other as the server, never both as one.
+    bool is_its_role(const Packet& packet) noexcept {
+        const bool as_server = packet.opcode() == server_reset;
+        const bool forward = packet.direction == Direction::forward;
+        const Role role = as_server == forward ? Role::reverse_client : Role::forward_client;
+        if (role_ == Role::not_known) {
+            role_ = role;
+        }
+        return role_ == role;
     }
 
     // The id returns: under another opcode it is a session's; under the same it may be any token.
@@ -141,9 +159,6 @@ class Session {
         } else {
             evidence_.set_initiator(opposite(packet.direction));
         }
-        if (packet.opcode() == client_reset_v3) {
-            judge_wrapped_key(packet);
-        }
         if (!once(own, once_reset)) {
             return;
         }
@@ -156,25 +171,18 @@ class Session {
         }
     }
 
+    // read_control has found the trailer in its place.
     void judge_wrapped_key(const Packet& packet) noexcept {
-        // Shortest: the tag and the length behind a reset of 54 octets.
-        constexpr std::size_t kResetLength = 54;
-        if (packet.length < kResetLength + 34 || packet.bytes.size() < packet.length) {
-            return;
-        }
-        const std::size_t trailer_at = packet.length - 2;
-        if (at(packet.bytes, trailer_at).be16() == packet.length - kResetLength) {
-            add(kWrappedKey, packet, trailer_at, 2, has_wrapped_key_ ? 4 : 16);
-            has_wrapped_key_ = true;
-            anchored_ = true;
-        }
+        add(kWrappedKey, packet, packet.length - 2, 2, has_wrapped_key_ ? 4 : 16);
+        has_wrapped_key_ = true;
+        anchored_ = true;
     }
 
     void judge_wrapping(const Packet& packet, const Control& found, Side& own) noexcept {
         const std::uint32_t before = own.packet_id;
         if (before == 0 && is_early_packet_id(found.packet_id)) {
             // 64 + 64 of 2^32 values; small integers are commoner.
-            add(kPacketId, packet, found.wrap_at, 4, once(own, once_first_id) ? 20 : 4);
+            add(kPacketId, packet, found.wrap_at, 4, once(own, once_first_id) ? 18 : 4);
             anchored_ = anchored_ || is_reset(packet.opcode());
         } else if (before != 0 && found.packet_id > before && found.packet_id - before <= 8) {
             add(kPacketId, packet, found.wrap_at, 4, once(own, once_next_id) ? 14 : 4);
@@ -185,7 +193,6 @@ class Session {
             anchored_ = true;
         } else if (own.net_time != 0 && own.net_time == found.net_time) {
             add(kSameNetTime, packet, found.wrap_at + 4, 4, once(own, once_same_time) ? 12 : 4);
-            anchored_ = anchored_ || found.packet_id != before;
         }
         own.packet_id = found.packet_id;
         own.net_time = found.net_time;
@@ -250,6 +257,8 @@ class Session {
     const Mode& mode_;
     Evidence evidence_;
     std::array<Side, 2> sides_{};
+    enum class Role : std::uint8_t { not_known, forward_client, reverse_client };
+    Role role_ = Role::not_known;
     bool anchored_ = false;  // something only OpenVPN has: never an opcode and a token alone
     bool has_wrapped_key_ = false;
 };

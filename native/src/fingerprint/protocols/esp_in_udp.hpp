@@ -160,15 +160,23 @@ class Scan {
         return finish(evidence);
     }
 
-    // On any other port nothing may be out of step, and OpenVPN's data (opcode 9, a small peer id)
-    // is not taken for an SPI.
+    // On any other port nothing may be out of step, SPIs are random, and OpenVPN's data (opcode 9,
+    // a small peer id) is not taken for one.
     [[nodiscard]] bool is_plausible_anywhere() const noexcept {
         const auto is_openvpn_data = [](std::uint32_t spi) {
             const std::uint32_t peer = spi & 0x00ff'ffff;
             return spi >> 27U == 9 && (peer <= 0xffff || peer == 0x00ff'ffff);
         };
-        return one_spi_ && unbroken_ && most_sequence_ < 1U << 24U &&
-               !is_openvpn_data(sides_[0].first_spi) && !is_openvpn_data(sides_[1].first_spi);
+        const auto has_zeros = [](std::uint32_t spi) {
+            std::size_t zeros = 0;
+            for (std::uint32_t rest = spi, octet = 0; octet < 4; ++octet, rest >>= 8U) {
+                zeros += (rest & 0xffU) == 0 ? 1 : 0;
+            }
+            return zeros > 1;
+        };
+        return one_spi_ && !has_zeros(sides_[0].first_spi) && !has_zeros(sides_[1].first_spi) &&
+               unbroken_ && most_sequence_ < 1U << 24U && !is_openvpn_data(sides_[0].first_spi) &&
+               !is_openvpn_data(sides_[1].first_spi);
     }
 
     void add(Evidence& evidence, const Rule& rule, std::size_t entry, bool capped) const noexcept {

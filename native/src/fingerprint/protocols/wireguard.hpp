@@ -85,7 +85,6 @@ class Scan {
         std::uint64_t counter = 0;
         bool has_data = false;
         bool has_linked_data = false;
-        bool has_handshake = false;
     };
 
     Side& side(Direction direction) noexcept { return sides_[index_of(direction)]; }
@@ -145,11 +144,12 @@ class Scan {
         if ((length != 92 && length != 100) || !is_handshake(payload, 12)) {
             return false;
         }
+        if (!add_echo(payload, 8) && side(opposite(payload.direction)).has_announced &&
+            payload.bytes.size() >= 12) {
+            return false;  // an answer to something else
+        }
         Side& from = side(payload.direction);
         add_handshake(kResponse, payload, 12);
-        if (at(payload.bytes, 8).rest().size() >= 4) {
-            add_echo(payload, 8);
-        }
         from.announced = at(payload.bytes, 4).le32();
         from.has_announced = true;
         evidence_.set_initiator(opposite(payload.direction));
@@ -164,12 +164,17 @@ class Scan {
         if (is_plain(sealed)) {
             return false;
         }
-        const bool first = mark_handshake(payload.direction);
-        evidence_.add(kCookieReply, head_, payload.entry, 0, 4, first ? 24 : 4);
-        if (first && sealed.size() >= 48) {
+        const bool echoes = add_echo(payload, 4);
+        if (!echoes && side(opposite(payload.direction)).has_announced) {
+            return false;
+        }
+        const double bits = bits_of(cookie_replies_);
+        if (bits > 0) {
+            evidence_.add(kCookieReply, head_, payload.entry, 0, 4, bits);
+        }
+        if (bits > 4 && sealed.size() >= 48) {
             evidence_.add(kSealed, head_, payload.entry, 8, sealed.size(), 6);
         }
-        add_echo(payload, 4);
         return true;
     }
 
@@ -187,17 +192,22 @@ class Scan {
             octets.begin(), octets.end(), [](std::uint8_t octet) { return octet == 0; });
     }
 
-    bool mark_handshake(Direction direction) noexcept {
-        const bool first = !side(direction).has_handshake;
-        side(direction).has_handshake = true;
-        return first;
+    // How often this message type was seen, with this one: a retry says little, a third nothing
+    // (retries are five seconds apart, wireguard-go constants.go).
+    static double bits_of(std::size_t& seen) noexcept {
+        ++seen;
+        return seen == 1 ? 24 : seen == 2 ? 4 : 0;
     }
 
     // Four constant octets, of which three zeros are cheap in other protocols: 18; the exact
     // length: 6. A retry says little more.
     void add_handshake(const Rule& rule, const Payload& payload, std::size_t sealed_at) noexcept {
-        const bool first = mark_handshake(payload.direction);
-        evidence_.add(rule, head_, payload.entry, 0, 4, first ? 24 : 4);
+        const double bits = bits_of(&rule == &kInitiation ? initiations_ : responses_);
+        if (bits == 0) {
+            return;
+        }
+        evidence_.add(rule, head_, payload.entry, 0, 4, bits);
+        const bool first = bits > 4;
         const std::size_t mac2_at = payload.length - 16;
         const Bytes sealed = part(payload.bytes, sealed_at, mac2_at - 16);
         if (!first || sealed.size() < 48) {
@@ -275,7 +285,10 @@ class Scan {
     Evidence evidence_;
     std::array<Side, 2> sides_{};
     std::array<std::uint32_t, 2> most_length_{};
-    std::uint32_t strangers_ = 0;
+    std::size_t initiations_ = 0;
+    std::size_t responses_ = 0;
+    std::size_t cookie_replies_ = 0;
+    std::size_t strangers_ = 0;
     bool linked_ = false;  // a whole handshake message or an echoed index was seen
 };
 
