@@ -158,7 +158,7 @@ class SourceReport:
     name : str
         As in the column ``source_file``.
     format : str
-        Container, e.g. ``pcap_le_usec``; empty where nothing could be read.
+        Container, e.g. ``pcap-le-usec``; empty where nothing could be read.
     packets, bytes : int
         Frames, and octets of the container read to the end of the last whole record.
     problem : str

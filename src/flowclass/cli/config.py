@@ -49,14 +49,14 @@ def load(path: Path, known: Mapping[str, click.Option]) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {why}; check --config") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path}: is not valid TOML: {problem}; correct it there") from problem
-    return {known[key].name or key: _value(path, key, value, known) for key, value in content.items()}
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+            raise ConfigError(f"{path}: key {key!r} is not known; the nearest known one is {near[0]!r}")
+    return {known[key].name or key: _value(path, key, value, known[key]) for key, value in content.items()}
 
 
-def _value(path: Path, key: str, value: Any, known: Mapping[str, click.Option]) -> Any:
-    if key not in known:
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-        raise ConfigError(f"{path}: key {key!r} is not known; the nearest known one is {near[0]!r}")
-    option = known[key]
+def _value(path: Path, key: str, value: Any, option: click.Option) -> Any:
     if option.is_flag and not isinstance(value, bool):
         raise ConfigError(f"{path}: {key} = {value!r} is not permitted: give true or false")
     if not isinstance(value, (str, int, bool)) or (isinstance(value, bool) and not option.is_flag):

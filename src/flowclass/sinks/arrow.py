@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ class Sink:
 
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
         self._file = AtomicFile(target)
+        self._writer: Any = None
         self._schema = schema.with_metadata(dict(metadata))
         self._known: dict[str, Any] = {}
         options = pa.ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True)
@@ -50,6 +52,9 @@ class Sink:
     def abort(self) -> None:
         """Leave nothing behind."""
         self._file.abort()
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
 
     def _grown(self, name: str, column: Any) -> Any:
         """Say a dictionary column with one dictionary that keeps what earlier batches had, in place."""

@@ -77,7 +77,8 @@ class AtomicFile:
             raise output_error(self.name, problem) from problem
 
     def abort(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind; what is written from now on is dropped."""
+        self.file.dropping = True
         if self._owned is not None:
             with contextlib.suppress(OSError):
                 self._owned.close()
@@ -115,10 +116,11 @@ class _Counted:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._written = 0
+        self.dropping = False
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         view = memoryview(data).cast("B")
-        done = 0
+        done = len(view) if self.dropping else 0
         while done < len(view):
             done += self._stream.write(view[done:]) or 0
         self._written += done
@@ -128,7 +130,8 @@ class _Counted:
         return self._written
 
     def flush(self) -> None:
-        self._stream.flush()
+        if not self.dropping:
+            self._stream.flush()
 
     def writable(self) -> bool:
         return True

@@ -6,6 +6,7 @@ apostrophe in front. Null is an empty field; an empty text is ``""``.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ class Sink:
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
         del metadata  # CSV has no place for it
         self._file = AtomicFile(target)
+        self._writer: Any = None
         self._encoder = msgspec.json.Encoder()
         self._schema = pa.schema([(field.name, _flat_type(field.type)) for field in schema])
         try:
@@ -57,6 +59,9 @@ class Sink:
     def abort(self) -> None:
         """Leave nothing behind."""
         self._file.abort()
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
 
     def _flat(self, column: Any) -> Any:
         column = plain(column)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +20,7 @@ class Sink:
 
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
         self._file = AtomicFile(target)
+        self._writer: Any = None
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
         self._schema = schema.with_metadata(dict(metadata))
@@ -62,6 +65,9 @@ class Sink:
         """Leave nothing behind."""
         self._waiting.clear()
         self._file.abort()
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
 
     def _write_group(self) -> None:
         table = pa.Table.from_batches(self._waiting).replace_schema_metadata(self._schema.metadata)

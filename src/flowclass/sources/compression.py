@@ -6,6 +6,7 @@ nested once. No decompressor of ours.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import lzma
 from collections.abc import Callable, Iterator
@@ -24,6 +25,13 @@ class Readable(Protocol):
 
     def read(self, size: int = -1, /) -> bytes | None:
         """Give up to ``size`` octets; none at the end."""
+
+
+class Closable(Readable, Protocol):
+    """A stream that is closed after use."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 class Joined(io.RawIOBase):
@@ -106,7 +114,7 @@ def unpacked(stored: Readable) -> tuple[Readable, list[str]]:
         codecs.append(codec)
 
 
-def slices(stored: Readable, again: Callable[[], Readable] | None = None) -> Iterator[Octets]:
+def slices(stored: Readable, again: Callable[[], Closable] | None = None) -> Iterator[Octets]:
     """Give what a stream holds, decompressed, in slices.
 
     Parameters
@@ -162,18 +170,16 @@ def _decoder(codec: str, stream: Readable) -> Readable:
     return decoded
 
 
-def _rescue(again: Callable[[], Readable], given: int) -> bytes:
+def _rescue(again: Callable[[], Closable], given: int) -> bytes:
     """Read once more up to ``given`` and then octet by octet, until the damage."""
     out = bytearray()
-    try:
-        stream, _ = unpacked(again())
+    with contextlib.suppress(OSError, EOFError, lzma.LZMAError), contextlib.closing(again()) as stored:
+        stream, _ = unpacked(stored)
         left = given
         while left > 0 and (step := stream.read(min(left, STEP))):
             left -= len(step)
         while len(out) < STEP and (step := stream.read(1)):
             out += step
-    except (OSError, EOFError, lzma.LZMAError):
-        pass
     return bytes(out)
 
 

@@ -132,3 +132,6 @@ class _View:
         taken = bytes(self._data[self._at : end])
         self._at += len(taken)
         return taken
+
+    def close(self) -> None:
+        """Leave the octets to their owner."""

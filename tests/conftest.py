@@ -1,0 +1,58 @@
+"""What several rooms of tests share: paths, and the command line run in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def flowclass_command(capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run a command line of flowclass in this process."""
+    from flowclass.cli.main import run
+
+    def call(*args: str | Path) -> Ended:
+        capfd.readouterr()
+        code = run([str(arg) for arg in args])
+        captured = capfd.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """Give the folder of our own captures."""
+    folder = ROOT / "datasets" / "captures"
+    if not any(folder.glob("*.pcap*")):
+        pytest.fail(f"{folder} holds no captures: the checkout is not complete")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Give the folder of public captures beside the checkout; skip where it is missing, unless it is required."""
+    folder = Path(os.environ.get("FLOWCLASS_CORPUS", ROOT.parent / "shared" / "corpus"))
+    if not (folder / "captures").is_dir():
+        if os.environ.get("FLOWCLASS_REQUIRE_CORPUS"):
+            pytest.fail(f"{folder}: the corpus is required and not there")
+        pytest.skip(f"{folder}: no corpus here")
+    return folder
