@@ -30,7 +30,12 @@ Sha1Digest sha1_of_short(std::span<const std::uint8_t> message) noexcept {
     }
     const std::array<std::uint32_t, 5> start{
         0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
-    auto [a, b, c, d, e] = start;
+    // Not a structured binding: clang before 16 does not let the lambda capture one.
+    std::uint32_t a = start[0];
+    std::uint32_t b = start[1];
+    std::uint32_t c = start[2];
+    std::uint32_t d = start[3];
+    std::uint32_t e = start[4];
     const auto turn = [&](std::uint32_t f, std::uint32_t k, std::uint32_t word) {
         const std::uint32_t next = std::rotl(a, 5) + f + e + k + word;
         e = d;
