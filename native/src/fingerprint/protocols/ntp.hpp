@@ -102,8 +102,9 @@ struct Matcher {
         const bool first = evidence.empty();
         const std::uint8_t mode = payload.bytes[0] & 7U;
         // Leap, version, mode: 1/2 of the values of each field of octet 0; stratum 17 of 256;
-        // length 48 plus whole words.
-        evidence.add(kHeader, head, payload.entry, 0, 2, first ? 9 : 4);
+        // length 48 plus whole words. A second one is hardly news: its first octet is mostly the
+        // same.
+        evidence.add(kHeader, head, payload.entry, 0, 2, first ? 9 : 2);
         ByteReader stamps = at(payload.bytes, 16);
         const std::uint64_t reference = stamps.be64();
         const std::uint64_t origin = stamps.be64();
