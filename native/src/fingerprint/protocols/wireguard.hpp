@@ -168,11 +168,11 @@ class Scan {
         if (!echoes && side(opposite(payload.direction)).has_announced) {
             return false;
         }
-        const double bits = bits_of(cookie_replies_);
-        if (bits > 0) {
-            evidence_.add(kCookieReply, head_, payload.entry, 0, 4, bits);
+        if (cookie_replies_++ > 0) {
+            return true;
         }
-        if (bits > 4 && sealed.size() >= 48) {
+        evidence_.add(kCookieReply, head_, payload.entry, 0, 4, 24);
+        if (sealed.size() >= 48) {
             evidence_.add(kSealed, head_, payload.entry, 8, sealed.size(), 6);
         }
         return true;
