@@ -1,0 +1,1 @@
+"""Measurements of flowclass: each first asserts the answer, then times."""
