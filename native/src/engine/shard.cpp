@@ -187,7 +187,7 @@ void Shard::on_layer(std::size_t index) noexcept {
     record.packet_last = frame.frame;
     state.sums.add(layer, direction);
     if (layer.ip_proto == kTcp && layer.fragment != packet::Fragment::later) {
-        note_tcp(state, layer, direction, frame.clock);
+        note_tcp(slot, layer, direction, frame.clock);
     }
     if (layer.payload_length > 0 && layer.fragment != packet::Fragment::later) {
         note_payload(slot, layer, direction, frame);
@@ -243,7 +243,9 @@ std::uint32_t Shard::open_flow(std::size_t index, base::TimeNs clock) noexcept {
                 flow::make_flow_id(outer.key, outer.value.record.parent, outer.value.record.named);
         }
     }
-    wheel_.schedule(slot, base::saturating_add(clock, head::kHeadTime), table_.links());
+    const base::TimeNs look =
+        std::min({head::kHeadTime, options_.idle_timeout, options_.active_timeout});
+    wheel_.schedule(slot, base::saturating_add(clock, look), table_.links());
     return slot;
 }
 
@@ -255,10 +257,11 @@ void Shard::begin_segment(FlowState& state, const FrameFacts& frame) noexcept {
     record.source = source_;
 }
 
-void Shard::note_tcp(FlowState& state,
+void Shard::note_tcp(std::uint32_t slot,
                      const packet::FlowLayer& layer,
                      packet::Direction direction,
                      base::TimeNs clock) noexcept {
+    FlowState& state = table_[slot].value;
     flow::TcpState& tcp = state.record.tcp;
     const std::size_t side = packet::index_of(direction);
     tcp.flags[side] |= layer.tcp_flags;
@@ -275,6 +278,10 @@ void Shard::note_tcp(FlowState& state,
         tcp.closed = true;
         tcp.reset = reset;
         state.record.closed = clock;
+        // The end has moved forward: a wheel that came by later would see it behind flows that
+        // ended after it.
+        wheel_.remove(slot, table_.links());
+        wheel_.schedule(slot, wake_of(state), table_.links());
     }
 }
 

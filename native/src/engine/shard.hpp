@@ -71,7 +71,7 @@ class Shard {
                         base::TimeNs clock) noexcept;
     std::uint32_t open_flow(std::size_t index, base::TimeNs clock) noexcept;
     void begin_segment(FlowState& state, const FrameFacts& frame) noexcept;
-    void note_tcp(FlowState& state,
+    void note_tcp(std::uint32_t slot,
                   const packet::FlowLayer& layer,
                   packet::Direction direction,
                   base::TimeNs clock) noexcept;
