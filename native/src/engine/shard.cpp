@@ -176,7 +176,8 @@ void Shard::on_layer(std::size_t index) noexcept {
     slots_[index] = slot;
     FlowState& state = table_[slot].value;
     flow::FlowRecord& record = state.record;
-    if (state.sums.packets[0] + state.sums.packets[1] == 0) {
+    const bool begins = state.sums.packets[0] + state.sums.packets[1] == 0;
+    if (begins) {
         begin_segment(state, frame);
     }
     const auto direction = keys_[index].from_a == record.forward_is_a ? packet::Direction::forward
@@ -186,6 +187,11 @@ void Shard::on_layer(std::size_t index) noexcept {
     record.touched = frame.clock;
     record.packet_last = frame.frame;
     state.sums.add(layer, direction);
+    if (begins && record.segment > 0) {
+        // While the segment was empty the wheel waited for idleness alone.
+        wheel_.remove(slot, table_.links());
+        wheel_.schedule(slot, wake_of(state), table_.links());
+    }
     if (layer.ip_proto == kTcp && layer.fragment != packet::Fragment::later) {
         note_tcp(slot, layer, direction, frame.clock);
     }
@@ -309,7 +315,7 @@ void Shard::note_payload(std::uint32_t slot,
         state.head_deadline = base::saturating_add(frame.clock, head::head_time(layer.payload));
         if (state.wheel_checked) {
             wheel_.remove(slot, table_.links());
-            wheel_.schedule(slot, state.head_deadline, table_.links());
+            wheel_.schedule(slot, wake_of(state), table_.links());
         }
     }
     if (heads_.add(state.head, layer, direction, frame.time, state.payload_packets)) {
