@@ -24,7 +24,8 @@ if(FLOWCLASS_WERROR)
     target_compile_options(flowclass_options INTERFACE -Werror)
 endif()
 if(FLOWCLASS_SANITIZE)
+    # Not vptr: it reads the type information that the core is built without.
     target_compile_options(flowclass_options INTERFACE
-        -fsanitize=${FLOWCLASS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g -D_GLIBCXX_ASSERTIONS)
+        -fsanitize=${FLOWCLASS_SANITIZE} -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -g -D_GLIBCXX_ASSERTIONS)
     target_link_options(flowclass_options INTERFACE -fsanitize=${FLOWCLASS_SANITIZE})
 endif()
