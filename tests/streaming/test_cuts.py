@@ -30,8 +30,8 @@ def _table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
     return pa.Table.from_batches(listed, arrow_schema()).drop_columns(PROVENANCE).combine_chunks()
 
 
-def _pushed(chunks: Iterable[bytes], *, threads: int = 1, batch_rows: int = 65536) -> pa.Table:
-    engine = Engine(flowclass.EngineOptions(batch_rows=batch_rows), threads=threads)
+def _pushed(chunks: Iterable[bytes], *, threads: int = 1, options: flowclass.EngineOptions | None = None) -> pa.Table:
+    engine = Engine(options or flowclass.EngineOptions(), threads=threads)
     engine.begin_source("")
     batches = []
     for chunk in chunks:
@@ -90,7 +90,8 @@ def test_chunks_cut_at_every_byte() -> None:
 @pytest.mark.parametrize("threads", [2, 3, 8])
 @pytest.mark.parametrize("batch_rows", [65536, 3])
 def test_threads(threads: int, batch_rows: int, mixed: Frames, expected: pa.Table) -> None:
-    _same(_pushed(_chunks(pcap(mixed), 10_000), threads=threads, batch_rows=batch_rows), expected)
+    options = flowclass.EngineOptions(batch_rows=batch_rows)
+    _same(_pushed(_chunks(pcap(mixed), 10_000), threads=threads, options=options), expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -141,13 +142,25 @@ def test_one_file_or_many_give_equal_parquet_content(
     _same(whole, parts)
 
 
+SECOND = 1_000_000_000
+TIMEOUTS = {
+    "usual": flowclass.EngineOptions(),
+    "short": flowclass.EngineOptions(idle_timeout_ns=SECOND // 2, active_timeout_ns=SECOND),
+    "active_below_idle": flowclass.EngineOptions(idle_timeout_ns=20 * SECOND, active_timeout_ns=3 * SECOND),
+    "no_linger": flowclass.EngineOptions(tcp_linger_ns=0),
+}
+
+
 @pytest.mark.corpus
-def test_corpus_threads_and_chunks(corpus: Path) -> None:
-    """Every capture of the corpus, fuzzed ones too: two workers and odd chunks against one and whole."""
+@pytest.mark.parametrize("timeouts", TIMEOUTS)
+def test_corpus_threads_and_chunks(timeouts: str, corpus: Path) -> None:
+    """Captures of the corpus, fuzzed ones too: two workers and odd chunks against one and whole."""
+    options = TIMEOUTS[timeouts]
     paths = sorted((corpus / "captures").iterdir())
-    for path in paths[:: max(1, len(paths) // 200)]:
+    for path in paths[:: max(1, len(paths) // 300)]:
         data = path.read_bytes()
         if len(data) > 4 << 20:
             continue
-        whole = _pushed([data])
-        _same(_pushed(_chunks(data, 997), threads=2), whole)
+        whole = _pushed([data], options=options)
+        assert _pushed(_chunks(data, 997), options=options).equals(whole), path.name
+        assert _pushed([data], threads=2, options=options).equals(whole), path.name
