@@ -97,6 +97,13 @@ TEST(link_mpls) {
     expect(
         1, ethernet(0x8847, hex("00064140 450000000002 020000000001 0800") + kPacket), "mpls:100");
     expect_skip(1, ethernet(0x8847, hex("00064140") + filled(40)), "ethertype_0x8847");
+    // An IP length beyond the frame: the packet lies about its length, but is IP.
+    const Decoded beyond = decode(
+        1,
+        ethernet(0x8847,
+                 hex("00064140 4500 0fff 1234 0000 4011 0000 0a000001 0a000002") + filled(9)));
+    CHECK_EQ(beyond.count(), 1U);
+    CHECK_EQ(beyond.counters.ip_length_beyond_frame, 1U);
 }
 
 TEST(link_pppoe) {

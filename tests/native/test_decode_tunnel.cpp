@@ -54,7 +54,9 @@ Frame with(Frame frame, std::size_t offset, std::uint8_t value) {
 }
 
 // 2001:0:0:0:0:0:0:1 -> 2001:db8::2
-Frame teredo_inner() { return with(with(kInner6, 10, 0), 11, 0); }
+Frame teredo_inner() {
+    return with(with(kInner6, 10, 0), 11, 0);
+}
 
 }  // namespace
 
@@ -190,6 +192,10 @@ TEST(tunnel_vxlan) {
     for (std::size_t octet : {0U, 1U, 2U, 3U, 7U}) {
         expect_closed(udp_tunnel(4789, with(header, octet, 0x11) + content));
     }
+    expect_inner(udp_tunnel(4789, hex("88481234 00006400") + content),
+                 "vxlan:100");  // group policy
+    expect_closed(udp_tunnel(4789, hex("88801234 00006400") + content));
+    expect_closed(udp_tunnel(4789, hex("08001234 00006400") + content));
     expect_closed(udp_tunnel(4790, header + content));
     expect_closed(udp_tunnel(4788, header + content));
     expect_closed(udp_tunnel(4789, header));

@@ -174,6 +174,11 @@ Step guess_below_labels(Slice& slice) noexcept {
     if (slice.cut() && slice.bytes.size() < kControlAndEthernet) {
         return stop(SkipKind::truncated);
     }
+    // A length beyond the frame, and nothing speaks for Ethernet: IP all the same, its header says
+    // the rest.
+    if ((first >> 4U) == 4 || (first >> 4U) == 6) {
+        return {Header::ip};
+    }
     return stop(SkipKind::ethertype, static_cast<std::uint16_t>(EtherType::mpls));
 }
 

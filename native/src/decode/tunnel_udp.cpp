@@ -50,7 +50,8 @@ Step take_teredo(Slice& slice, EncapStack& stack) noexcept {
     return {Header::ipv6};
 }
 
-// RFC 7348 §5: flags 08, 24 zero bits, network (24), zero octet; Ethernet.
+// RFC 7348 §5: flags 08, 24 zero bits, network (24), zero octet; Ethernet. With flags 88 the second
+// octet may hold two more flags and the next two a group (draft-smith-vxlan-group-policy §2).
 Step take_vxlan(Slice& slice, EncapStack& stack) noexcept {
     base::ByteReader reader(slice.bytes);
     const std::uint32_t flags = reader.be32();
@@ -58,7 +59,10 @@ Step take_vxlan(Slice& slice, EncapStack& stack) noexcept {
     if (!reader.ok()) {
         return stop(slice.shortage());
     }
-    if (flags != 0x08000000 || (network & 0xffU) != 0) {
+    constexpr std::uint32_t kPolicyFree = 0x0048ffff;
+    const bool plain = flags == 0x08000000;
+    const bool group_policy = (flags & ~kPolicyFree) == 0x88000000;
+    if ((!plain && !group_policy) || (network & 0xffU) != 0) {
         return stop(SkipKind::malformed);
     }
     slice.drop(8);
