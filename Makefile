@@ -1,0 +1,112 @@
+# make run     from a fresh clone to results: .venv, install, classify our own captures, print the table
+# make test    everything that says it works: C++ tests, Python tests, doctests
+# make lint    ruff, mypy, clang-format, clang-tidy
+# make asan    the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make fuzz    every fuzz target for FUZZ_SECONDS seconds
+# make bench   the pipeline benchmark
+# make clean   take away all that these made
+#
+# PYTHON, CXX and JOBS may be set. Nothing is done twice: installing again waits for a changed source.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZ_SECONDS ?= 60
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+OUTPUT := run-output
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(JOBS)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+SOURCES := $(shell find native/src native/include native/cmake native/CMakeLists.txt CMakeLists.txt pyproject.toml src \
+	\( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.py' -o -name '*.pyi' -o -name 'CMakeLists.txt' \
+	-o -name '*.cmake' -o -name 'pyproject.toml' -o -name 'py.typed' \) -type f 2>/dev/null)
+CXX_FILES = $(shell find native tests/native tests/fuzz benchmarks -name '*.cpp' -o -name '*.hpp' -o -name '*.h' | sort)
+# The build finds cmake and ninja where they are, and in the virtual environment where they are not.
+TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: run test test-native test-python lint asan fuzz bench clean
+
+run: $(VENV)/.installed
+	@mkdir -p $(OUTPUT)
+	@$(BIN)/flowclass classify datasets/captures --registry datasets/registry/sample.csv \
+		--policy datasets/registry/policy.toml -o $(OUTPUT)/flows.parquet --table
+	@echo
+	@echo "The flows lie in $(OUTPUT)/flows.parquet. To see the octets that prove a verdict, with an id of the table:"
+	@echo "  $(BIN)/flowclass explain ID --in $(OUTPUT)/flows.parquet --pcap datasets/captures"
+
+test: test-native test-python
+
+test-native: $(VENV)/.installed-tools
+	@$(TOOLS) cmake -S . -B build/tests -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DCMAKE_BUILD_TYPE=Release >build/tests.log \
+		|| { cat build/tests.log; exit 1; }
+	@$(TOOLS) cmake --build build/tests >build/tests.log || { cat build/tests.log; exit 1; }
+	@$(TOOLS) ctest --test-dir build/tests --output-on-failure
+
+test-python: $(VENV)/.installed-tools
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --doctest-modules --pyargs flowclass
+
+lint: $(VENV)/.installed-tools
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/mypy
+	@$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+	@$(TOOLS) cmake -S . -B build/tidy -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >build/tidy.log \
+		|| { cat build/tidy.log; exit 1; }
+	@find native/src -name '*.cpp' -not -path 'native/src/python/*' | sort \
+		| xargs -P $(JOBS) -n 4 $(BIN)/clang-tidy -p build/tidy --quiet
+
+asan: $(VENV)/.installed-tools
+	@$(TOOLS) cmake -S . -B build/asan -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+		-DFLOWCLASS_SANITIZE=address,undefined >build/asan.log || { cat build/asan.log; exit 1; }
+	@$(TOOLS) cmake --build build/asan >build/asan.log || { cat build/asan.log; exit 1; }
+	@$(TOOLS) ctest --test-dir build/asan --output-on-failure
+
+fuzz: $(VENV)/.installed-tools
+	@$(TOOLS) cmake -S . -B build/fuzz -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_FUZZ=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+		$$(command -v clang++ >/dev/null && echo -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang) \
+		-DFLOWCLASS_SANITIZE=address,undefined >build/fuzz.log || { cat build/fuzz.log; exit 1; }
+	@$(TOOLS) cmake --build build/fuzz >build/fuzz.log || { cat build/fuzz.log; exit 1; }
+	@for target in build/fuzz/tests/fuzz/fuzz_*; do \
+		[ -f "$$target" ] && [ -x "$$target" ] || continue; \
+		echo "$$target, $(FUZZ_SECONDS) s"; "$$target" -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
+	done
+
+bench: $(VENV)/.installed-tools
+	@$(BIN)/python -m benchmarks.pipeline
+
+clean:
+	@rm -rf $(VENV) build $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# A virtual environment, once Python and the compiler are known to do.
+$(VENV)/.ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "flowclass needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." \
+			"Install python3 and python3-venv, or name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@printf '#include <concepts>\n#include <span>\nint main() { std::span<const int> none; return static_cast<int>(none.size()); }\n' \
+		| $(or $(CXX),c++) -std=c++20 -x c++ -fsyntax-only - 2>/dev/null || { \
+		echo "flowclass needs a C++20 compiler, and '$(or $(CXX),c++)' is missing or too old." \
+			"Install g++ 12 or newer (Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++;" \
+			"macOS: xcode-select --install), or name another one: make CXX=clang++" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment. Debian, Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@mkdir -p build
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.ready $(SOURCES)
+	@echo "installing flowclass into $(VENV); the first time compiles for a minute or two"
+	@mkdir -p build
+	@$(BIN)/python -m pip install -q . >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@touch $@
+
+$(VENV)/.installed-tools: $(VENV)/.installed
+	@mkdir -p build
+	@$(BIN)/python -m pip install -q '.[test,lint]' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@command -v cmake >/dev/null && cmake --version | awk 'NR == 1 { split($$3, v, "."); exit !(v[1] > 3 || v[2] >= 21) }' \
+		|| $(BIN)/python -m pip install -q 'cmake>=3.21'
+	@touch $@
