@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,3 +57,14 @@ def corpus() -> Path:
             pytest.fail(f"{folder}: the corpus is required and not there")
         pytest.skip(f"{folder}: no corpus here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tshark() -> str:
+    """Give the path of tshark; skip where it is missing, unless it is required."""
+    found = shutil.which("tshark")
+    if found is None:
+        if os.environ.get("FLOWCLASS_REQUIRE_TSHARK"):
+            pytest.fail("tshark is required and not there")
+        pytest.skip("no tshark here")
+    return found
