@@ -54,6 +54,23 @@ TEST(ipv4_lengths_and_options) {
     CHECK_EQ(offload.layer(0).payload_length, 4U);
 }
 
+TEST(offload_lengths_are_believed_so_far) {
+    Decoder decoder(DecodeOptions{.fragment_entries = 1});
+    const auto out = std::make_unique<flowclass::packet::LayerBuffer>();
+    for (const Frame& frame : {with(ipv4(17, udp(7, 8, filled(4))), 2, be16(0)),
+                               with(ipv6(17, udp(7, 8, filled(4))), 4, be16(0))}) {
+        flowclass::packet::PacketView view;
+        view.bytes = frame;
+        view.link_type = kRaw;
+        view.wire_length = 80000;
+        CHECK(decoder.decode(view, 0, *out).kind == flowclass::packet::SkipKind::none);
+        CHECK_EQ(out->layers[0].ip_length, 80000U);
+        out->clear();
+        view.wire_length = 3'000'000'000;
+        CHECK(decoder.decode(view, 0, *out).kind == flowclass::packet::SkipKind::malformed);
+    }
+}
+
 TEST(ipv4_length_beyond_the_frame) {
     const Decoded decoded = decode(kRaw, with(ipv4(6, tcp(7, 8, filled(4))), 2, be16(1000)));
     CHECK_EQ(decoded.count(), 1U);

@@ -36,6 +36,10 @@ enum class IpProtocol : std::uint8_t {
     shim6 = 140,
 };
 
+// A header that leaves its length to the frame is believed so far: Linux builds offloaded packets
+// of at most 8 * 65535 octets (GSO_MAX_SIZE), and capture records lie about more.
+inline constexpr std::uint32_t kMaxOffload = 8 * 65535;
+
 // What the layer does not hold but decode needs.
 struct IpFacts {
     std::uint32_t fragment_id = 0;
@@ -95,7 +99,8 @@ packet::SkipKind check_inner_ip(const Slice& slice, std::uint8_t version) noexce
     if (total == 0) [[unlikely]] {
         total = slice.wire;  // segmentation offload: more than 16 bits can say
     }
-    if (version_length >> 4U != 4 || header_length < 20 || total < header_length) [[unlikely]] {
+    if (version_length >> 4U != 4 || header_length < 20 || total < header_length ||
+        total > kMaxOffload) [[unlikely]] {
         return packet::SkipKind::malformed;
     }
     if (header_length > slice.bytes.size()) [[unlikely]] {
@@ -138,6 +143,9 @@ packet::SkipKind check_inner_ip(const Slice& slice, std::uint8_t version) noexce
     }
     if (length == 0 && next != static_cast<std::uint8_t>(IpProtocol::ipv6_no_next)) [[unlikely]] {
         length = slice.wire - 40;  // a jumbogram (RFC 2675) or segmentation offload
+        if (length > kMaxOffload) {
+            return packet::SkipKind::malformed;
+        }
     }
     facts.length_beyond_frame = length > slice.wire - 40;
     layer.ip_length = 40 + length;
