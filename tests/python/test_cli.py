@@ -56,13 +56,20 @@ def test_stdout_carries_data_only(capture: Path, tmp_path: Path, flowclass_comma
     assert ended.out.startswith('"flow_id"')
 
 
-def test_table(captures: Path, tmp_path: Path, flowclass_command: Command) -> None:
+def test_table(captures: Path, tmp_path: Path, flowclass_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     ended = flowclass_command(next(captures.glob("wireguard-*.pcap*")), "--table", "-o", tmp_path / "flows.parquet")
     head, first, *_ = ended.out.splitlines()
     shown = "time (UTC) flow source destination protocol tier bits registry outcome packets bytes"
     assert head.split() == shown.split(" ")
     assert "wireguard" in first
     assert (tmp_path / "flows.parquet").exists()
+    monkeypatch.setenv("COLUMNS", "100")  # what does not fit is left out, not cut
+    narrow = flowclass_command(next(captures.glob("wireguard-*.pcap*")), "--table").out.splitlines()
+    assert "destination" in narrow[0]
+    assert "bytes" not in narrow[0]
+    assert not any("\u2026" in line or len(line) > 100 for line in narrow)
+    assert "wireguard" in narrow[1]
 
 
 def test_table_is_safe_and_short(tmp_path: Path, flowclass_command: Command) -> None:
