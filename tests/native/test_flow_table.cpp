@@ -129,14 +129,18 @@ TEST(wheel_shows_every_deadline_in_time) {
             if (random() % 20 == 0) {
                 now += 900 * base::kSecond;
             }
-            wheel.advance(now, link, [&](std::uint32_t slot) {
-                CHECK(waiting.contains(slot));
-                if (deadline[slot] < now) {
-                    waiting.erase(slot);
-                } else {
-                    wheel.schedule(slot, deadline[slot], link);
-                }
-            });
+            wheel.advance(
+                now,
+                link,
+                [](std::span<const std::uint32_t>) {},
+                [&](std::uint32_t slot) {
+                    CHECK(waiting.contains(slot));
+                    if (deadline[slot] < now) {
+                        waiting.erase(slot);
+                    } else {
+                        wheel.schedule(slot, deadline[slot], link);
+                    }
+                });
             for (const std::uint32_t slot : waiting) {
                 CHECK(flow::TimerWheel::tick_of(deadline[slot]) >= flow::TimerWheel::tick_of(now));
             }

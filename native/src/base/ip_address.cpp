@@ -1,4 +1,5 @@
-// Text of addresses: RFC 5952 for IPv6, dotted decimal for IPv4. arpa/inet.h does both, strictly.
+// Text of addresses: RFC 5952 for IPv6, dotted decimal for IPv4. Read by arpa/inet.h, strictly;
+// written here, because two of them are written for every flow.
 #include "base/ip_address.hpp"
 
 #include <arpa/inet.h>
@@ -23,6 +24,85 @@ std::size_t write_octet(std::uint8_t octet, char* out) noexcept {
     return length;
 }
 
+std::size_t write_v4(std::uint32_t address, char* out) noexcept {
+    std::size_t length = 0;
+    for (unsigned shift = 32; shift > 0; shift -= 8) {
+        if (shift < 32) {
+            out[length++] = '.';
+        }
+        length += write_octet(static_cast<std::uint8_t>(address >> (shift - 8U)), &out[length]);
+    }
+    return length;
+}
+
+constexpr std::size_t kGroups = 8;
+
+// The groups that `::` stands for: the longest run of zeros, the first of equals, at least two (RFC
+// 5952 §4.2).
+struct Run {
+    std::size_t begin = kGroups;
+    std::size_t length = 0;
+};
+Run zeros_of(const std::array<std::uint16_t, kGroups>& groups) noexcept {
+    Run best;
+    for (std::size_t begin = 0; begin < kGroups; ++begin) {
+        std::size_t end = begin;
+        while (end < kGroups && groups[end] == 0) {
+            ++end;
+        }
+        if (end - begin >= 2 && end - begin > best.length) {
+            best = {begin, end - begin};
+        }
+        begin = end;
+    }
+    return best;
+}
+
+std::size_t write_group(std::uint16_t group, char* out) noexcept {
+    constexpr const char* kDigits = "0123456789abcdef";
+    std::size_t length = 0;
+    for (unsigned shift = 16; shift > 0; shift -= 4) {
+        const unsigned rest = group >> (shift - 4U);
+        if (rest > 0 || shift == 4) {
+            out[length++] = kDigits[rest & 15U];
+        }
+    }
+    return length;
+}
+
+std::size_t write_v6(const IpAddress& address, std::array<char, kMaxAddressText>& out) noexcept {
+    std::array<std::uint16_t, kGroups> groups{};
+    for (std::size_t index = 0; index < kGroups; ++index) {
+        const std::uint64_t half = index < 4 ? address.high : address.low;
+        groups[index] = static_cast<std::uint16_t>(half >> (48U - 16U * (index % 4)));
+    }
+    const Run zeros = zeros_of(groups);
+    // The last two groups are an IPv4 address in mapped and in compatible addresses, as glibc's
+    // inet_ntop writes them.
+    const bool dotted =
+        zeros.begin == 0 && (zeros.length == 6 || (zeros.length == 5 && groups[5] == 0xffff));
+    std::size_t length = 0;
+    for (std::size_t index = 0; index < (dotted ? kGroups - 2 : kGroups); ++index) {
+        if (index == zeros.begin) {
+            out[length++] = ':';
+            index += zeros.length - 1;
+            if (index + 1 == kGroups) {
+                out[length++] = ':';
+            }
+            continue;
+        }
+        if (index > 0) {
+            out[length++] = ':';
+        }
+        length += write_group(groups[index], &out[length]);
+    }
+    if (dotted) {
+        out[length++] = ':';
+        length += write_v4(static_cast<std::uint32_t>(address.low), &out[length]);
+    }
+    return length;
+}
+
 }  // namespace
 
 std::array<std::uint8_t, 16> IpAddress::to_bytes() const noexcept {
@@ -38,23 +118,10 @@ std::array<std::uint8_t, 16> IpAddress::to_bytes() const noexcept {
 }
 
 std::size_t write_text(const IpAddress& address, std::array<char, kMaxAddressText>& out) noexcept {
-    const auto bytes = address.to_bytes();
     if (address.version == 4) {
-        std::size_t length = 0;
-        for (std::size_t index = 0; index < 4; ++index) {
-            if (index > 0) {
-                out[length++] = '.';
-            }
-            length += write_octet(bytes[index], &out[length]);
-        }
-        return length;
+        return write_v4(static_cast<std::uint32_t>(address.low), out.data());
     }
-    // glibc writes the compressed lower-case form of RFC 5952, IPv4-mapped addresses included.
-    if (inet_ntop(AF_INET6, bytes.data(), out.data(), static_cast<socklen_t>(out.size())) ==
-        nullptr) {
-        return 0;
-    }
-    return std::strlen(out.data());
+    return write_v6(address, out);
 }
 
 std::string to_string(const IpAddress& address) {

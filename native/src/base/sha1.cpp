@@ -12,6 +12,43 @@ std::uint32_t word_at(const std::array<std::uint8_t, 64>& block, std::size_t wor
            std::uint32_t{block[4 * word + 2]} << 8U | block[4 * word + 3];
 }
 
+struct State {
+    std::uint32_t a, b, c, d, e;
+};
+
+// The message schedule in a ring of 16 words (RFC 3174 §6.2).
+template <std::size_t T>
+std::uint32_t word(std::array<std::uint32_t, 16>& w) noexcept {
+    if constexpr (T >= 16) {
+        w[T % 16] = std::rotl(w[(T - 3) % 16] ^ w[(T - 8) % 16] ^ w[(T - 14) % 16] ^ w[T % 16], 1);
+    }
+    return w[T % 16];
+}
+
+// Five steps, after which every variable is back in its place: none is moved, the names turn
+// instead.
+template <std::size_t T, typename Mix>
+void five(State& s, std::array<std::uint32_t, 16>& w, std::uint32_t k, Mix mix) noexcept {
+    s.e += std::rotl(s.a, 5) + mix(s.b, s.c, s.d) + k + word<T>(w);
+    s.b = std::rotl(s.b, 30);
+    s.d += std::rotl(s.e, 5) + mix(s.a, s.b, s.c) + k + word<T + 1>(w);
+    s.a = std::rotl(s.a, 30);
+    s.c += std::rotl(s.d, 5) + mix(s.e, s.a, s.b) + k + word<T + 2>(w);
+    s.e = std::rotl(s.e, 30);
+    s.b += std::rotl(s.c, 5) + mix(s.d, s.e, s.a) + k + word<T + 3>(w);
+    s.d = std::rotl(s.d, 30);
+    s.a += std::rotl(s.b, 5) + mix(s.c, s.d, s.e) + k + word<T + 4>(w);
+    s.c = std::rotl(s.c, 30);
+}
+
+template <std::size_t T, typename Mix>
+void twenty(State& s, std::array<std::uint32_t, 16>& w, std::uint32_t k, Mix mix) noexcept {
+    five<T>(s, w, k, mix);
+    five<T + 5>(s, w, k, mix);
+    five<T + 10>(s, w, k, mix);
+    five<T + 15>(s, w, k, mix);
+}
+
 }  // namespace
 
 Sha1Digest sha1_of_short(std::span<const std::uint8_t> message) noexcept {
@@ -21,43 +58,23 @@ Sha1Digest sha1_of_short(std::span<const std::uint8_t> message) noexcept {
     block[length] = 0x80;
     block[62] = static_cast<std::uint8_t>(length * 8 >> 8U);
     block[63] = static_cast<std::uint8_t>(length * 8);
-    std::array<std::uint32_t, 80> w{};
+    std::array<std::uint32_t, 16> w{};
     for (std::size_t t = 0; t < 16; ++t) {
         w[t] = word_at(block, t);
     }
-    for (std::size_t t = 16; t < 80; ++t) {
-        w[t] = std::rotl(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
-    }
     const std::array<std::uint32_t, 5> start{
         0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
-    // Not a structured binding: clang before 16 does not let the lambda capture one.
-    std::uint32_t a = start[0];
-    std::uint32_t b = start[1];
-    std::uint32_t c = start[2];
-    std::uint32_t d = start[3];
-    std::uint32_t e = start[4];
-    const auto turn = [&](std::uint32_t f, std::uint32_t k, std::uint32_t word) {
-        const std::uint32_t next = std::rotl(a, 5) + f + e + k + word;
-        e = d;
-        d = c;
-        c = std::rotl(b, 30);
-        b = a;
-        a = next;
-    };
-    for (std::size_t t = 0; t < 20; ++t) {
-        turn((b & c) | (~b & d), 0x5a827999, w[t]);
-    }
-    for (std::size_t t = 20; t < 40; ++t) {
-        turn(b ^ c ^ d, 0x6ed9eba1, w[t]);
-    }
-    for (std::size_t t = 40; t < 60; ++t) {
-        turn((b & c) | (b & d) | (c & d), 0x8f1bbcdc, w[t]);
-    }
-    for (std::size_t t = 60; t < 80; ++t) {
-        turn(b ^ c ^ d, 0xca62c1d6, w[t]);
-    }
-    const std::array<std::uint32_t, 5> sum{
-        start[0] + a, start[1] + b, start[2] + c, start[3] + d, start[4] + e};
+    State state{start[0], start[1], start[2], start[3], start[4]};
+    twenty<0>(state, w, 0x5a827999, [](auto b, auto c, auto d) { return d ^ (b & (c ^ d)); });
+    twenty<20>(state, w, 0x6ed9eba1, [](auto b, auto c, auto d) { return b ^ c ^ d; });
+    twenty<40>(
+        state, w, 0x8f1bbcdc, [](auto b, auto c, auto d) { return (b & c) | (d & (b | c)); });
+    twenty<60>(state, w, 0xca62c1d6, [](auto b, auto c, auto d) { return b ^ c ^ d; });
+    const std::array<std::uint32_t, 5> sum{start[0] + state.a,
+                                           start[1] + state.b,
+                                           start[2] + state.c,
+                                           start[3] + state.d,
+                                           start[4] + state.e};
     Sha1Digest digest{};
     for (std::size_t index = 0; index < digest.size(); ++index) {
         digest[index] = static_cast<std::uint8_t>(sum[index / 4] >> (24U - 8U * (index % 4)));

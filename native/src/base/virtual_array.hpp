@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/prefetch.hpp"
+
 namespace flowclass::base {
 
 template <typename T>
@@ -91,6 +93,7 @@ class Pool {
     }
     T& operator[](std::uint32_t index) noexcept { return slots_[index].value; }
     const T& operator[](std::uint32_t index) const noexcept { return slots_[index].value; }
+    void prefetch(std::uint32_t index) const noexcept { base::prefetch(slots_[index]); }
 
     [[nodiscard]] std::size_t used() const noexcept { return used_; }
     [[nodiscard]] std::size_t touched() const noexcept {

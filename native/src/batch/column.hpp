@@ -3,6 +3,7 @@
 // UTF-8; null is null, never a stand-in value.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,10 +18,23 @@ struct Buffer {
     const void* data = nullptr;
     std::shared_ptr<const void> owner;
 };
-template <typename T>
-Buffer own(std::vector<T>&& values) {
-    auto owner = std::make_shared<const std::vector<T>>(std::move(values));
+template <typename Values>  // a vector or a string
+Buffer own(Values&& values) {
+    auto owner = std::make_shared<const Values>(std::move(values));
     return {owner->data(), owner};
+}
+
+// A short column grows by doubling; one that gets long is given a whole batch's room at once, so
+// that it is hardly ever copied.
+inline constexpr std::size_t kShortColumn = 1024;
+inline constexpr std::size_t kLongColumn = 65536;
+template <typename T>
+void push(std::vector<T>& values, T value) {
+    if (values.size() == values.capacity() && values.size() >= kShortColumn &&
+        values.size() < kLongColumn) {
+        values.reserve(kLongColumn);
+    }
+    values.push_back(value);
 }
 
 // A finished column: what ArrowArray says of it.
@@ -34,18 +48,17 @@ struct ColumnData {
 
 class Validity {
   public:
+    // Columns are mostly all there or all null, so only a change of that costs more than a count:
+    // bits_ holds what came before the run of equal values at the end.
     void add(bool valid) {
-        if ((length_ & 7) == 0) {
-            bits_.push_back(0);
-        }
-        if (valid) {
-            bits_.back() = static_cast<std::uint8_t>(bits_.back() | 1U << (length_ & 7));
-        } else {
-            ++nulls_;
+        if (valid != run_valid_) {
+            write_run();
+            run_valid_ = valid;
         }
         ++length_;
     }
     void finish(ColumnData& out) {
+        write_run();
         out.length = length_;
         out.null_count = nulls_;
         out.buffers.push_back(nulls_ == 0 ? Buffer{} : own(std::move(bits_)));
@@ -54,9 +67,27 @@ class Validity {
     [[nodiscard]] std::int64_t length() const noexcept { return length_; }
 
   private:
+    void write_run() {
+        bits_.resize(static_cast<std::size_t>((length_ + 7) / 8));
+        if (!run_valid_) {
+            nulls_ += length_ - written_;
+            written_ = length_;
+            return;
+        }
+        while (written_ < length_) {
+            std::uint8_t& octet = bits_[static_cast<std::size_t>(written_ / 8)];
+            const std::int64_t from = written_ & 7;
+            const std::int64_t to = std::min<std::int64_t>(8, from + length_ - written_);
+            octet = static_cast<std::uint8_t>(octet | ((1U << to) - (1U << from)));
+            written_ += to - from;
+        }
+    }
+
     std::vector<std::uint8_t> bits_;
     std::int64_t length_ = 0;
+    std::int64_t written_ = 0;
     std::int64_t nulls_ = 0;
+    bool run_valid_ = true;
 };
 
 template <typename T>
@@ -64,11 +95,11 @@ class FixedColumn {
   public:
     void add(T value) {
         validity_.add(true);
-        values_.push_back(value);
+        push(values_, value);
     }
     void add_null() {
         validity_.add(false);
-        values_.push_back(T{});
+        push(values_, T{});
     }
     ColumnData finish() {
         ColumnData out;
@@ -87,12 +118,12 @@ class TextColumn {
   public:
     void add(std::string_view value) {
         validity_.add(true);
-        text_.insert(text_.end(), value.begin(), value.end());
-        offsets_.push_back(static_cast<std::int32_t>(text_.size()));
+        text_.append(value);
+        push(offsets_, static_cast<std::int32_t>(text_.size()));
     }
     void add_null() {
         validity_.add(false);
-        offsets_.push_back(static_cast<std::int32_t>(text_.size()));
+        push(offsets_, static_cast<std::int32_t>(text_.size()));
     }
     ColumnData finish() {
         ColumnData out;
@@ -107,7 +138,7 @@ class TextColumn {
   private:
     Validity validity_;
     std::vector<std::int32_t> offsets_{0};
-    std::vector<char> text_;
+    std::string text_;
 };
 
 // A closed or growing list of names, indexed by Index. The dictionary only grows, so batches of one
@@ -140,7 +171,7 @@ class ListOffsets {
   public:
     void add(std::size_t count) {
         end_ += static_cast<std::int32_t>(count);
-        offsets_.push_back(end_);
+        push(offsets_, end_);
     }
     ColumnData finish(std::vector<ColumnData>&& fields) {
         ColumnData items;

@@ -52,6 +52,8 @@ class CaptureReader {
 
     // True when no further byte can change anything, because reading ended at a problem.
     [[nodiscard]] bool stopped() const noexcept { return stage_ == Stage::stopped; }
+    // What is left of the chunk, for who wants to fetch it before it is asked for.
+    [[nodiscard]] base::Bytes unread() const noexcept { return rest_; }
     [[nodiscard]] const CaptureReport& report() const noexcept { return report_; }
 
   private:

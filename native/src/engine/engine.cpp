@@ -114,7 +114,7 @@ std::vector<batch::FlowBatch> Engine::poll() {
 
 // The flow clock. Each shard's ended flows are in order; merged they are in the order of the whole.
 void Engine::on_flows_ended() {
-    std::vector<std::span<const EndedFlow>> lists;
+    std::vector<std::span<const EndedFlow* const>> lists;
     std::size_t total = 0;
     for (const auto& shard : shards_) {
         lists.push_back(shard->ended());
@@ -128,11 +128,11 @@ void Engine::on_flows_ended() {
         std::size_t least = lists.size();
         for (std::size_t number = 0; number < lists.size(); ++number) {
             if (!lists[number].empty() &&
-                (least == lists.size() || before(lists[number].front(), lists[least].front()))) {
+                (least == lists.size() || before(*lists[number].front(), *lists[least].front()))) {
                 least = number;
             }
         }
-        flows.push_back(&lists[least].front());
+        flows.push_back(lists[least].front());
         owners.push_back(shards_[least].get());
         lists[least] = lists[least].subspan(1);
     }
@@ -187,7 +187,13 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
                           judgements);
         }
     }
+    constexpr std::size_t kAhead = 6;
     for (std::size_t index = 0; index < count; ++index) {
+        if (index + 2 * kAhead < count) {
+            owners[index + 2 * kAhead]->evidence().prefetch(
+                flows[index + 2 * kAhead]->state.evidence);
+            owners[index + kAhead]->evidence().prefetch_more(flows[index + kAhead]->state.evidence);
+        }
         append(*flows[index],
                *owners[index],
                matches.empty() ? nullptr : &matches[index],

@@ -44,6 +44,19 @@ class EvidenceStore {
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return saved_.bytes() + more_.bytes(); }
 
+    // Verdicts are asked for long after they were saved: first the verdict is fetched, then, once
+    // it is here, the rest of its checks.
+    void prefetch(std::uint32_t index) const noexcept {
+        if (index != kNone) {
+            saved_.prefetch(index);
+        }
+    }
+    void prefetch_more(std::uint32_t index) const noexcept {
+        if (index != kNone && saved_[index].more != kNone) {
+            more_.prefetch(saved_[index].more);
+        }
+    }
+
     template <typename Visit>  // visit(const Check&), in order
     void for_each_check(std::uint32_t index, Visit&& visit) const {
         const Saved& saved = saved_[index];

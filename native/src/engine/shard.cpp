@@ -25,6 +25,8 @@ constexpr std::size_t kBytesPerFlow =
     Table::bytes_per_flow() + sizeof(EvidenceStore::Saved) + kHeadBytes / kFlowsPerHead;
 constexpr std::size_t kLeastFlows = 1024;
 
+constexpr std::size_t kMostAhead = std::size_t{192} << 10U;  // a burst of full Ethernet frames
+
 std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
     return std::clamp<std::size_t>(
         options.memcap / count / kBytesPerFlow, kLeastFlows, 0xfffffff0U);
@@ -63,12 +65,27 @@ void Shard::begin_source(std::uint32_t source) {
     reader_ = capture::CaptureReader();
 }
 
+// What the next burst will read, fetched bit by bit while this burst is worked on, as much as this
+// burst was long: record headers are found one from another, so without it each of them would wait
+// for memory.
+void Shard::look_ahead(std::size_t index, std::size_t count) const noexcept {
+    const std::size_t end = ahead_.size() * (index + 1) / count;
+    for (std::size_t at = ahead_.size() * index / count; at < end; at += base::kLine) {
+        base::prefetch_line(&ahead_[at]);
+    }
+}
+
 void Shard::push(base::Bytes chunk) noexcept {
     reader_.push(chunk);
+    std::size_t before = chunk.size();
     for (std::size_t count = reader_.next_burst(views_); count > 0;
          count = reader_.next_burst(views_)) {
+        const base::Bytes unread = reader_.unread();
+        ahead_ = unread.first(std::min({unread.size(), before - unread.size(), kMostAhead}));
+        before = unread.size();
         on_views(std::span(views_).first(count));
     }
+    ahead_ = {};
 }
 
 void Shard::push_packets(std::span<const packet::PacketView> views) noexcept {
@@ -102,6 +119,7 @@ void Shard::on_views(std::span<const packet::PacketView> views) noexcept {
     layers_.clear();
     for (std::size_t index = 0; index < views.size(); ++index) {
         const packet::PacketView& view = views[index];
+        look_ahead(index, views.size());
         if (counts_order_ && started_ && view.time < clock_) {
             ++counters_.out_of_order;
         }

@@ -29,7 +29,7 @@ class Shard {
     void finish() noexcept;
 
     // Ended flows that no later packet can come before, in order; valid until release_ended().
-    std::span<const EndedFlow> ended() noexcept;
+    std::span<const EndedFlow* const> ended() noexcept;
     void release_ended() noexcept;
 
     [[nodiscard]] const capture::CaptureReport& report() const noexcept { return reader_.report(); }
@@ -60,6 +60,7 @@ class Shard {
         std::uint64_t frame;
     };
 
+    void look_ahead(std::size_t index, std::size_t count) const noexcept;
     void on_views(std::span<const packet::PacketView> views) noexcept;
     void on_layers() noexcept;
     void on_heads() noexcept;
@@ -89,6 +90,10 @@ class Shard {
     void close_head(FlowState& state) noexcept;
     void evict() noexcept;
     void turn_wheel() noexcept;
+    void fetch_due(std::span<const std::uint32_t> slots) noexcept;
+    [[nodiscard]] bool is_ready(const EndedFlow& flow) const noexcept {
+        return finished_ || flow.closed < safe_;
+    }
 
     Options options_;
     flow::KeyOptions key_options_;
@@ -107,6 +112,7 @@ class Shard {
     bool started_ = false;
     std::uint32_t source_ = 0;
 
+    base::Bytes ahead_;  // of the chunk, what comes after this burst
     std::array<packet::PacketView, packet::kBurst> views_;
     packet::LayerBuffer layers_;
     std::array<FrameFacts, packet::kBurst> frames_;
@@ -118,7 +124,8 @@ class Shard {
     fingerprint::Match match_;
 
     std::vector<EndedFlow> ended_;
-    std::vector<EndedFlow> ready_;
+    std::vector<const EndedFlow*> ready_;
+    base::TimeNs safe_ = 0;  // flows of ended_ that closed before it are ready
     bool finished_ = false;
 };
 

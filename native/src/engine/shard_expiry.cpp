@@ -57,7 +57,26 @@ bool Shard::expire(std::uint32_t slot, base::TimeNs clock) noexcept {
 
 void Shard::turn_wheel() noexcept {
     if (started_) {
-        wheel_.advance(clock_, table_.links(), [this](std::uint32_t slot) { on_due(slot); });
+        wheel_.advance(
+            clock_,
+            table_.links(),
+            [this](std::span<const std::uint32_t> slots) { fetch_due(slots); },
+            [this](std::uint32_t slot) { on_due(slot); });
+    }
+}
+
+// Flows that come up in the wheel have long been idle: what on_due() needs of them is far away.
+// First all slots, then what the slots name.
+void Shard::fetch_due(std::span<const std::uint32_t> slots) noexcept {
+    for (const std::uint32_t slot : slots) {
+        table_.prefetch(slot);
+    }
+    for (const std::uint32_t slot : slots) {
+        const Table::Slot& found = table_[slot];
+        table_.prefetch_index(found.hash);
+        if (found.value.head != head::HeadPool::kNone) {
+            heads_.prefetch(found.value.head);
+        }
     }
 }
 
@@ -76,11 +95,12 @@ void Shard::on_due(std::uint32_t slot) noexcept {
 void Shard::append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept {
     const Table::Slot& found = table_[slot];
     const flow::FlowRecord& record = found.value.record;
-    ended_.push_back({when,
-                      flow::make_flow_id(found.key, record.parent, record.named),
-                      found.key,
-                      found.value,
-                      reason});
+    EndedFlow& ended = ended_.emplace_back();
+    ended.closed = when;
+    ended.id = flow::make_flow_id(found.key, record.parent, record.named);
+    ended.key = found.key;
+    ended.state = found.value;
+    ended.reason = reason;
     ++counters_.flows;
 }
 
@@ -162,30 +182,31 @@ void Shard::finish() noexcept {
     }
 }
 
-std::span<const EndedFlow> Shard::ended() noexcept {
+std::span<const EndedFlow* const> Shard::ended() noexcept {
     // Flows that close before the hand's tick have all been seen; later ones may still get company.
-    const base::TimeNs safe =
-        finished_ ? INT64_MAX : flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
-    const auto middle =
-        std::partition(ended_.begin(), ended_.end(), [safe, this](const EndedFlow& flow) {
-            return finished_ || flow.closed < safe;
-        });
-    ready_.assign(std::make_move_iterator(ended_.begin()), std::make_move_iterator(middle));
-    ended_.erase(ended_.begin(), middle);
-    std::sort(ready_.begin(), ready_.end(), before);
+    safe_ = flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
+    for (const EndedFlow& flow : ended_) {
+        if (is_ready(flow)) {
+            ready_.push_back(&flow);
+        }
+    }
+    std::sort(ready_.begin(), ready_.end(), [](const EndedFlow* left, const EndedFlow* right) {
+        return before(*left, *right);
+    });
     return ready_;
 }
 
 void Shard::release_ended() noexcept {
-    for (const EndedFlow& flow : ready_) {
-        if (flow.state.evidence != EvidenceStore::kNone) {
-            evidence_.release(flow.state.evidence);
+    for (const EndedFlow* flow : ready_) {
+        if (flow->state.evidence != EvidenceStore::kNone) {
+            evidence_.release(flow->state.evidence);
         }
-        if (flow.state.record.encaps != UINT32_MAX) {
-            encaps_.release(flow.state.record.encaps);
+        if (flow->state.record.encaps != UINT32_MAX) {
+            encaps_.release(flow->state.record.encaps);
         }
     }
     ready_.clear();
+    std::erase_if(ended_, [this](const EndedFlow& flow) { return is_ready(flow); });
 }
 
 }  // namespace flowclass::engine

@@ -44,20 +44,17 @@ class FlowTable {
     }
 
     void prefetch_index(std::uint64_t hash) const noexcept {
-        __builtin_prefetch(&index_[hash & mask_]);
+        base::prefetch_line(&index_[hash & mask_]);
     }
     // The second step of a burst: the index line is there now, fetch the slot it most likely names.
-    void prefetch_slot(std::uint64_t hash) noexcept {
+    void prefetch_slot(std::uint64_t hash) const noexcept {
         const Entry& entry = index_[hash & mask_];
         if (entry.slot != kNoSlot) {
-            const char* line = reinterpret_cast<const char*>(
-                &slots_[entry.slot]);  // NOLINT: an address to prefetch, never read
-            __builtin_prefetch(line, 1);
-            __builtin_prefetch(line + 64, 1);
-            __builtin_prefetch(line + 128, 1);
-            __builtin_prefetch(line + 192, 1);
+            slots_.prefetch(entry.slot);
         }
     }
+
+    void prefetch(std::uint32_t slot) const noexcept { slots_.prefetch(slot); }
 
     [[nodiscard]] std::uint32_t find(const FlowKey& key, std::uint64_t hash) const noexcept {
         const auto tag = static_cast<std::uint32_t>(hash >> 32U);

@@ -4,7 +4,9 @@
 // up, and put back.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/time.hpp"
@@ -71,21 +73,22 @@ class TimerWheel {
     // Turns the hand to `now`; `due(slot)` is called for each slot in a bucket passed, already
     // taken out of the wheel: it puts the slot back with schedule() or ends it. All deadlines in
     // ticks before tick_of(now) have been seen afterwards.
-    template <typename Links, typename Due>
-    void advance(base::TimeNs now, Links&& links, Due&& due) noexcept {
+    // `coming(slots)` is told a few of them at once before their turn, to fetch what they need.
+    template <typename Links, typename Coming, typename Due>
+    void advance(base::TimeNs now, Links&& links, Coming&& coming, Due&& due) noexcept {
         const std::int64_t target = tick_of(now) - 1;
         if (target - hand_ >= static_cast<std::int64_t>(kBuckets)) {
             // A jump over a whole turn visits every bucket once, with the hand already there: what
             // is put back counts from it.
             hand_ = target;
             for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
-                visit(bucket, links, due);
+                visit(bucket, links, coming, due);
             }
             return;
         }
         while (hand_ < target) {
             ++hand_;
-            visit(static_cast<std::uint64_t>(hand_) % kBuckets, links, due);
+            visit(static_cast<std::uint64_t>(hand_) % kBuckets, links, coming, due);
         }
     }
 
@@ -102,22 +105,32 @@ class TimerWheel {
     }
 
   private:
-    template <typename Links, typename Due>
-    void visit(std::size_t bucket, Links&& links, Due&& due) noexcept {
+    static constexpr std::size_t kGroup = 16;
+
+    template <typename Links, typename Coming, typename Due>
+    void visit(std::size_t bucket, Links&& links, Coming&& coming, Due&& due) noexcept {
         std::uint32_t slot = heads_[bucket];
         heads_[bucket] = kNoSlot;
+        std::array<std::uint32_t, kGroup> group;
         while (slot != kNoSlot) {
-            WheelLink& link = links(slot);
-            const std::uint32_t next = link.next;
-            if (next != kNoSlot) {
-                links(next).previous = kNoSlot;
+            std::size_t count = 0;
+            while (slot != kNoSlot && count < kGroup) {
+                WheelLink& link = links(slot);
+                group[count++] = slot;
+                slot = link.next;
+                link = {};
             }
-            link = {};
+            if (slot != kNoSlot) {
+                links(slot).previous = kNoSlot;
+            }
+            const std::span<const std::uint32_t> ready = std::span(group).first(count);
+            coming(ready);
             // The rest of the list hangs on nothing while `due` runs; it names this bucket, so a
             // slot of it that is removed meanwhile would be unlinked through heads_: due() touches
             // its own slot only.
-            due(slot);
-            slot = next;
+            for (const std::uint32_t each : ready) {
+                due(each);
+            }
         }
     }
 
