@@ -1,8 +1,8 @@
 """Flows of `datasets/captures` as templates to copy.
 
-Takes the captures and their labels. Gives for every labelled flow its frames as pcap records, and where in each record the
-addresses, the client's port and the checksums lie. It stands apart from the product's reader on purpose: the truth of a
-benchmark must not depend on what it measures.
+Takes the captures and their labels. Gives for every labelled flow its frames as pcap records, and where in each
+record the addresses, the client's port and the checksums lie. It stands apart from the product's reader on purpose:
+the truth of a benchmark must not depend on what it measures.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Makes traces of any size from the flows of `datasets/captures`, and knows what is in them.
 
-    python -m benchmarks.traces OUT.pcap --size 2GB --flows 500000 --vpn 0.2 --seed 1
+    python -m benchmarks.traces OUT.pcap --size 3GB --flows 500000 --vpn 0.2 --seed 1
 
-Whole flows of real programs are copied. A copy keeps its payloads and the order of its packets; it gets addresses of its
-own, a client port of its own where the program chose a random one, and a start of its own. IP and transport checksums are
-brought up to date. Flows that took milliseconds between two namespaces of one machine are stretched to 0.1 .. 1.5 seconds,
-as across a network, so that packets of very many flows lie between two of one. The same arguments give the same octets.
+Whole flows of real programs are copied. A copy keeps its payloads and the order of its packets; it gets addresses of
+its own, a client port of its own where the program chose a random one, and a start of its own. IP and transport
+checksums are brought up to date. Flows that took milliseconds between two namespaces of one machine are stretched to
+0.1 .. 1.5 seconds, as across a network, so that packets of very many flows lie between two of one. The same arguments
+give the same octets.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ Array = npt.NDArray[Any]
 class TraceOptions:
     """What a trace is to be: `vpn` is the share of flows that are a VPN's, `seconds` when the last flow begins."""
 
-    size: int = 2_000_000_000
+    size: int = 3_000_000_000
     flows: int = 500_000
     vpn: float = 0.2
     seconds: int = 300

@@ -13,42 +13,22 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "batch/schema.hpp"
-#include "capture/capture_reader.hpp"
 #include "capture/mapped_file.hpp"
-#include "decode/decode.hpp"
 #include "engine/engine.hpp"
-#include "fingerprint/match.hpp"
-#include "flow/flow_key.hpp"
-#include "flow/flow_table.hpp"
-#include "head/head_block.hpp"
+#include "partial.hpp"
 
 namespace {
 
 using namespace flowclass;
+using namespace flowclass::benchmark;
 
 constexpr std::size_t kChunk = std::size_t{4} << 20U;
-constexpr std::size_t kFlows = std::size_t{1} << 21U;
-constexpr base::TimeNs kIdle = 120 * base::kSecond;
-
-enum class Stage : std::uint8_t { read, decode, table, heads, match, shard, engine, count_ };
-constexpr std::array<const char*, static_cast<std::size_t>(Stage::count_)> kStageNames{
-    "read", "decode", "table", "heads", "match", "shard", "engine"};
-
-struct Found {
-    std::uint64_t packets = 0;
-    std::uint64_t flows = 0;
-    std::uint64_t sum = 0;  // of what was read, so that no stage is optimised away
-    std::map<std::string, std::uint64_t> protocols;
-    engine::MemoryUse memory;
-    std::uint64_t peak_anonymous = 0;  // octets of the process's own memory
-};
 
 // The processor's time of all threads: on a busy machine it says more than the clock on the wall.
 double processor_seconds() {
@@ -74,174 +54,6 @@ std::uint64_t anonymous_memory() {
     }
     return 0;
 }
-
-// ---- The stages up to `match`, without timers but idleness, without TCP's states, without rows.
-// ----
-struct State {
-    feature::Accumulators sums;
-    base::TimeNs touched = 0;
-    base::TimeNs head_deadline = 0;
-    std::uint32_t head = head::HeadPool::kNone;
-    std::uint32_t payloads = 0;
-    bool from_a = true;
-    bool head_done = false;
-};
-
-class Partial {
-  public:
-    explicit Partial(Stage last)
-        : last_(last),
-          table_(kFlows),
-          heads_(kFlows / 4),
-          by_matcher_(fingerprint::matchers().size()) {}
-
-    void push(base::Bytes chunk) {
-        reader_.push(chunk);
-        for (std::size_t count = reader_.next_burst(views_); count > 0;
-             count = reader_.next_burst(views_)) {
-            on_burst(count);
-        }
-    }
-    Found finish() {
-        table_.for_each([this](std::uint32_t slot) { close_head(table_[slot].value); });
-        for (std::size_t matcher = 0; matcher < by_matcher_.size(); ++matcher) {
-            if (by_matcher_[matcher] > 0) {
-                found_.protocols[std::string(fingerprint::matchers()[matcher].info->protocol)] +=
-                    by_matcher_[matcher];
-            }
-        }
-        return found_;
-    }
-
-  private:
-    void on_burst(std::size_t count) {
-        found_.packets += count;
-        if (last_ == Stage::read) {
-            for (std::size_t index = 0; index < count; ++index) {
-                found_.sum += views_[index].wire_length;
-            }
-            return;
-        }
-        layers_.clear();
-        for (std::size_t index = 0; index < count; ++index) {
-            clock_ = std::max(clock_, views_[index].time);
-            if (!layers_.has_room()) {
-                on_layers();
-            }
-            const auto reason =
-                decoder_.decode(views_[index], static_cast<std::uint16_t>(index), layers_);
-            found_.sum += static_cast<std::uint64_t>(reason.kind);
-        }
-        on_layers();
-        if (last_ != Stage::decode) {
-            wheel_.advance(
-                clock_,
-                table_.links(),
-                [](std::span<const std::uint32_t>) {},
-                [this](std::uint32_t slot) { on_due(slot); });
-        }
-    }
-    void on_layers() {
-        if (last_ == Stage::decode) {
-            found_.sum += layers_.layer_count;
-            layers_.clear();
-            return;
-        }
-        if (!started_) {
-            started_ = true;
-            wheel_.start(clock_);
-        }
-        for (std::size_t index = 0; index < layers_.layer_count; ++index) {
-            flow::make_key(layers_.layers[index], 0, options_, keys_[index]);
-            table_.prefetch_index(keys_[index].hash);
-        }
-        for (std::size_t index = 0; index < layers_.layer_count; ++index) {
-            table_.prefetch_slot(keys_[index].hash);
-        }
-        for (std::size_t index = 0; index < layers_.layer_count; ++index) {
-            on_layer(index);
-        }
-        layers_.clear();
-    }
-    void on_layer(std::size_t index) {
-        const packet::FlowLayer& layer = layers_.layers[index];
-        const base::TimeNs time = views_[layer.packet].time;
-        std::uint32_t slot = table_.find(keys_[index].key, keys_[index].hash);
-        if (slot == flow::kNoSlot) {
-            slot = table_.insert(keys_[index].key, keys_[index].hash);
-            table_[slot].value = {};
-            table_[slot].value.from_a = keys_[index].from_a;
-            wheel_.schedule(slot, time + head::kHeadTime, table_.links());
-            ++found_.flows;
-        }
-        State& state = table_[slot].value;
-        const auto direction = keys_[index].from_a == state.from_a ? packet::Direction::forward
-                                                                   : packet::Direction::reverse;
-        state.sums.add(layer, direction);
-        state.touched = time;
-        if (last_ >= Stage::heads && layer.payload_length > 0 &&
-            layer.fragment != packet::Fragment::later && !state.head_done) {
-            add_payload(state, layer, direction, time);
-        }
-    }
-    void add_payload(State& state,
-                     const packet::FlowLayer& layer,
-                     packet::Direction direction,
-                     base::TimeNs time) {
-        if (state.head == head::HeadPool::kNone) {
-            state.head = heads_.open(layer, time, {});
-            state.head_deadline = time + head::kHeadTime;
-        }
-        if (time > state.head_deadline ||
-            heads_.add(state.head, layer, direction, time, ++state.payloads)) {
-            close_head(state);
-        }
-    }
-    void on_due(std::uint32_t slot) {
-        State& state = table_[slot].value;
-        if (state.touched + kIdle < clock_) {
-            close_head(state);
-            table_.erase(slot);
-            return;
-        }
-        if (clock_ > state.head_deadline) {
-            close_head(state);
-        }
-        wheel_.schedule(slot, state.touched + kIdle, table_.links());
-    }
-    void close_head(State& state) {
-        if (state.head == head::HeadPool::kNone) {
-            return;
-        }
-        const head::FlowHead& sealed = heads_.seal(state.head);
-        if (last_ >= Stage::match) {
-            fingerprint::match(sealed, match_);
-            if (match_.tier != fingerprint::Tier::none) {
-                ++by_matcher_[match_.matcher];
-            }
-        }
-        found_.sum += sealed.entry_count;
-        heads_.close(state.head);
-        state.head = head::HeadPool::kNone;
-        state.head_done = true;
-    }
-
-    Stage last_;
-    capture::CaptureReader reader_;
-    decode::Decoder decoder_{decode::DecodeOptions{}};
-    flow::KeyOptions options_{base::random_hash_key(), true};
-    flow::FlowTable<State> table_;
-    flow::TimerWheel wheel_;
-    head::HeadPool heads_;
-    std::array<packet::PacketView, packet::kBurst> views_;
-    packet::LayerBuffer layers_;
-    std::array<flow::KeyedLayer, packet::LayerBuffer::kLayers> keys_;
-    fingerprint::Match match_;
-    std::vector<std::uint64_t> by_matcher_;
-    base::TimeNs clock_ = INT64_MIN;
-    bool started_ = false;
-    Found found_;
-};
 
 template <typename Push>
 void each_chunk(base::Bytes bytes, Push&& push) {

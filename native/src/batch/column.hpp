@@ -24,8 +24,8 @@ Buffer own(Values&& values) {
     return {owner->data(), owner};
 }
 
-// A short column grows by doubling; one that gets long is given a whole batch's room at once, so
-// that it is hardly ever copied.
+// A short column grows by doubling; one that gets long is given a whole batch's room at once, and
+// the next batch's column that of the last and a little more, so that hardly any is copied.
 inline constexpr std::size_t kShortColumn = 1024;
 inline constexpr std::size_t kLongColumn = 65536;
 template <typename T>
@@ -90,6 +90,14 @@ class Validity {
     bool run_valid_ = true;
 };
 
+template <typename Values>
+Values begin_next(Values& values) {
+    Values finished;
+    finished.swap(values);
+    values.reserve(finished.size() + finished.size() / 8);
+    return finished;
+}
+
 template <typename T>
 class FixedColumn {
   public:
@@ -104,8 +112,7 @@ class FixedColumn {
     ColumnData finish() {
         ColumnData out;
         validity_.finish(out);
-        out.buffers.push_back(own(std::move(values_)));
-        values_ = {};
+        out.buffers.push_back(own(begin_next(values_)));
         return out;
     }
 
@@ -128,10 +135,9 @@ class TextColumn {
     ColumnData finish() {
         ColumnData out;
         validity_.finish(out);
-        out.buffers.push_back(own(std::move(offsets_)));
-        out.buffers.push_back(own(std::move(text_)));
-        offsets_ = {0};
-        text_ = {};
+        out.buffers.push_back(own(begin_next(offsets_)));
+        out.buffers.push_back(own(begin_next(text_)));
+        offsets_.push_back(0);
         return out;
     }
 
@@ -181,9 +187,9 @@ class ListOffsets {
         ColumnData out;
         out.length = static_cast<std::int64_t>(offsets_.size()) - 1;
         out.buffers.emplace_back();
-        out.buffers.push_back(own(std::move(offsets_)));
+        out.buffers.push_back(own(begin_next(offsets_)));
         out.children.push_back(std::move(items));
-        offsets_ = {0};
+        offsets_.push_back(0);
         end_ = 0;
         return out;
     }

@@ -177,16 +177,7 @@ void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way
     evidence_bits_.add(known ? row.bits : 0);
     evidence_.add(known ? row.checks.size() : 0);
     if (known) {
-        for (const fingerprint::Check& check : row.checks) {
-            const bool forward = check.direction == packet::Direction::forward;
-            evidence_rule_.add(check.rule->id);
-            evidence_packet_.add(check.packet);
-            evidence_time_.add(check.time);
-            evidence_offset_.add(check.offset);
-            evidence_length_.add(check.length);
-            evidence_direction_.add(forward == way.initiator_forward ? "fwd" : "rev");
-            evidence_check_bits_.add(check.bits);
-        }
+        append_checks(row.checks, way);
     }
     alternatives_.add(row.alternatives.size());
     for (const fingerprint::Alternative& other : row.alternatives) {
@@ -196,6 +187,22 @@ void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way
     server_name_.add_null();
     alpn_.add_null();
     ja4_.add_null();
+}
+
+void FlowBatchBuilder::append_checks(std::span<const fingerprint::Check> checks,
+                                     const Orientation& way) {
+    for (const fingerprint::Check& check : checks) {
+        const bool forward = check.direction == packet::Direction::forward;
+        evidence_rule_.add(check.rule->id);
+        evidence_direction_.add(forward == way.initiator_forward ? "fwd" : "rev");
+    }
+    for (const fingerprint::Check& check : checks) {
+        evidence_packet_.add(check.packet);
+        evidence_time_.add(check.time);
+        evidence_offset_.add(check.offset);
+        evidence_length_.add(check.length);
+        evidence_check_bits_.add(check.bits);
+    }
 }
 
 void FlowBatchBuilder::append_registry(const FlowRow& row) {

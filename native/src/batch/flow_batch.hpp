@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ class FlowBatchBuilder {
     void append_sums(const FlowRow& row, Side side);
     void append_state(const FlowRow& row, const Orientation& way, Side side);
     void append_verdict(const FlowRow& row, const Orientation& way);
+    void append_checks(std::span<const fingerprint::Check> checks, const Orientation& way);
     void append_registry(const FlowRow& row);
     void append_origin(const FlowRow& row);
 
