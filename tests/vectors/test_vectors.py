@@ -160,7 +160,9 @@ def test_a_vector_file_is_complete(name: str) -> None:
     info = {row["name"]: row for row in _core.matchers()}[name]
     hits = [case for case in cases if case.expect["protocol"] == info["protocol"]]
     assert hits, "no match"
-    assert [case for case in cases if case.expect["protocol"] != info["protocol"] and any(p.octets for p in case.packets)], "no near miss"
+    assert [
+        case for case in cases if case.expect["protocol"] != info["protocol"] and any(p.octets for p in case.packets)
+    ], "no near miss"
     assert [case for case in cases if all(not p.octets for p in case.packets)], "no empty case"
     said = {case.expect.get("variant") for case in hits}
     assert set(info["variants"]) <= said, f"variants without a vector: {set(info['variants']) - said}"

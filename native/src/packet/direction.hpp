@@ -1,4 +1,5 @@
-// The two directions of a flow: forward = of its first packet as captured. Who began is said later, in the record.
+// The two directions of a flow: forward = of its first packet as captured. Who began is said later,
+// in the record.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,8 @@ enum class Direction : std::uint8_t { forward = 0, reverse = 1 };
 constexpr Direction opposite(Direction direction) noexcept {
     return direction == Direction::forward ? Direction::reverse : Direction::forward;
 }
-constexpr std::size_t index_of(Direction direction) noexcept { return static_cast<std::size_t>(direction); }
+constexpr std::size_t index_of(Direction direction) noexcept {
+    return static_cast<std::size_t>(direction);
+}
 
 }  // namespace flowclass::packet
