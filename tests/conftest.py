@@ -48,23 +48,27 @@ def captures() -> Path:
     return folder
 
 
+def _missing(what: str, sentence: str) -> None:
+    """Skip, or fail where FLOWCLASS_REQUIRE, a list of words, names what is missing."""
+    if what in os.environ.get("FLOWCLASS_REQUIRE", "").replace(",", " ").split():
+        pytest.fail(f"{sentence}, and FLOWCLASS_REQUIRE names it")
+    pytest.skip(sentence)
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
-    """Give the folder of public captures beside the checkout; skip where it is missing, unless it is required."""
-    folder = Path(os.environ.get("FLOWCLASS_CORPUS", ROOT.parent / "shared" / "corpus"))
+    """Give the folder of public captures: FLOWCLASS_CORPUS, else beside the checkout."""
+    folder = Path(os.environ.get("FLOWCLASS_CORPUS") or ROOT.parent / "shared" / "corpus")
     if not (folder / "captures").is_dir():
-        if os.environ.get("FLOWCLASS_REQUIRE_CORPUS"):
-            pytest.fail(f"{folder}: the corpus is required and not there")
-        pytest.skip(f"{folder}: no corpus here")
+        _missing("corpus", f"no corpus at {folder}")
     return folder
 
 
 @pytest.fixture(scope="session")
 def tshark() -> str:
-    """Give the path of tshark; skip where it is missing, unless it is required."""
+    """Give the path of tshark."""
     found = shutil.which("tshark")
     if found is None:
-        if os.environ.get("FLOWCLASS_REQUIRE_TSHARK"):
-            pytest.fail("tshark is required and not there")
-        pytest.skip("no tshark here")
+        _missing("tshark", "no tshark on this machine")
+    assert found is not None
     return found
