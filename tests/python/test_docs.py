@@ -1,0 +1,34 @@
+"""Documents that are generated, or that name files and rules, say what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Command
+
+from flowclass import _core
+
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PLACES = re.compile(r"`((?:native|src|tests|datasets|benchmarks|docs)/[\w./-]+)`")
+RULES = re.compile(r"`([a-z_0-9]+\.[a-z_0-9]+)`")
+
+
+def test_the_schema_is_current(flowclass_command: Command) -> None:
+    """Write it anew with: flowclass schema --format md >docs/schema.md."""
+    assert (ROOT / "docs" / "schema.md").read_text() == flowclass_command("schema", "--format", "md").out
+
+
+@pytest.mark.parametrize("path", DOCS, ids=[str(path.relative_to(ROOT)) for path in DOCS])
+def test_the_places_it_names_are_there(path: Path) -> None:
+    missing = [place for place in PLACES.findall(path.read_text()) if not (ROOT / place).exists()]
+    assert not missing, f"{path.relative_to(ROOT)} names what is not there: {missing}"
+
+
+def test_the_rules_that_the_page_of_evidence_names_exist() -> None:
+    rules = {rule for matcher in _core.matchers() for rule, _ in matcher["rules"]}
+    protocols = {rule.split(".")[0] for rule in rules}
+    named = [rule for rule in RULES.findall((ROOT / "docs" / "evidence.md").read_text()) if rule.split(".")[0] in protocols]
+    assert named, "the page names no rule"
+    assert set(named) <= rules, set(named) - rules
