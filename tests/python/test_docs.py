@@ -29,6 +29,8 @@ def test_the_places_it_names_are_there(path: Path) -> None:
 def test_the_rules_that_the_page_of_evidence_names_exist() -> None:
     rules = {rule for matcher in _core.matchers() for rule, _ in matcher["rules"]}
     protocols = {rule.split(".")[0] for rule in rules}
-    named = [rule for rule in RULES.findall((ROOT / "docs" / "evidence.md").read_text()) if rule.split(".")[0] in protocols]
+    named = [
+        rule for rule in RULES.findall((ROOT / "docs" / "evidence.md").read_text()) if rule.split(".")[0] in protocols
+    ]
     assert named, "the page names no rule"
     assert set(named) <= rules, set(named) - rules
