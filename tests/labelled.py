@@ -36,6 +36,8 @@ COLUMNS = [
     "tier",
     "evidence_bits",
     "packet_first",
+    "time_start",
+    "time_end",
 ]
 FOUND = ("confirmed", "probable")
 
