@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,8 +20,8 @@ struct Buffer {
     std::shared_ptr<const void> owner;
 };
 template <typename Values>  // a vector or a string
-Buffer own(Values&& values) {
-    auto owner = std::make_shared<const Values>(std::move(values));
+Buffer own(Values values) {
+    const auto owner = std::make_shared<const Values>(std::move(values));
     return {owner->data(), owner};
 }
 
@@ -56,6 +57,12 @@ class Validity {
             run_valid_ = valid;
         }
         ++length_;
+    }
+    void add_there(std::size_t count) {
+        if (count > 0) {
+            add(true);
+            length_ += static_cast<std::int64_t>(count) - 1;
+        }
     }
     void finish(ColumnData& out) {
         write_run();
@@ -109,6 +116,13 @@ class FixedColumn {
         validity_.add(false);
         push(values_, T{});
     }
+    // Room for `count` values at once, all there; the caller writes every one.
+    std::span<T> extend(std::size_t count) {
+        validity_.add_there(count);
+        const std::size_t before = values_.size();
+        values_.resize(before + count);
+        return std::span(values_).subspan(before);
+    }
     ColumnData finish() {
         ColumnData out;
         validity_.finish(out);
@@ -121,30 +135,41 @@ class FixedColumn {
     std::vector<T> values_;
 };
 
+// Texts are short and many: they are copied into room that is kept ahead.
 class TextColumn {
   public:
     void add(std::string_view value) {
         validity_.add(true);
-        text_.append(value);
-        push(offsets_, static_cast<std::int32_t>(text_.size()));
+        const std::size_t end = used_ + value.size();
+        if (end + kSlack > text_.size()) {
+            text_.resize(std::max(end + kSlack, 2 * text_.size()));
+        }
+        std::copy(value.begin(), value.end(), std::span(text_).subspan(used_).begin());
+        used_ = end;
+        push(offsets_, static_cast<std::int32_t>(used_));
     }
     void add_null() {
         validity_.add(false);
-        push(offsets_, static_cast<std::int32_t>(text_.size()));
+        push(offsets_, static_cast<std::int32_t>(used_));
     }
     ColumnData finish() {
         ColumnData out;
         validity_.finish(out);
+        text_.resize(used_);
         out.buffers.push_back(own(begin_next(offsets_)));
         out.buffers.push_back(own(begin_next(text_)));
         offsets_.push_back(0);
+        used_ = 0;
         return out;
     }
 
   private:
+    static constexpr std::size_t kSlack = 64;
+
     Validity validity_;
     std::vector<std::int32_t> offsets_{0};
-    std::string text_;
+    std::vector<char> text_;  // room; `used_` octets of it are written
+    std::size_t used_ = 0;
 };
 
 // A closed or growing list of names, indexed by Index. The dictionary only grows, so batches of one
@@ -154,6 +179,7 @@ class DictionaryColumn {
   public:
     void add(std::size_t index) { indexes_.add(static_cast<Index>(index)); }
     void add_null() { indexes_.add_null(); }
+    std::span<Index> extend(std::size_t count) { return indexes_.extend(count); }
     ColumnData finish(const std::shared_ptr<const ColumnData>& dictionary) {
         ColumnData out = indexes_.finish();
         out.dictionary = dictionary;

@@ -15,8 +15,10 @@ constexpr std::uint8_t kTcp = 6;
 
 template <typename Enum>
 std::shared_ptr<const ColumnData> names_of() {
+    constexpr auto kCount = static_cast<std::size_t>(Enum::count_);
     std::vector<std::string> names;
-    for (std::size_t value = 0; value < static_cast<std::size_t>(Enum::count_); ++value) {
+    names.reserve(kCount);
+    for (std::size_t value = 0; value < kCount; ++value) {
         names.emplace_back(to_string(static_cast<Enum>(value)));
     }
     return make_dictionary(names);
@@ -58,6 +60,9 @@ struct FlowBatchBuilder::Dictionaries {
     std::shared_ptr<const ColumnData> protocol = make_dictionary(protocol_names());
     std::shared_ptr<const ColumnData> protocol_class = names_of<fingerprint::ProtocolClass>();
     std::shared_ptr<const ColumnData> tier = names_of<fingerprint::Tier>();
+    std::shared_ptr<const ColumnData> rule = make_dictionary(rule_names());
+    std::shared_ptr<const ColumnData> direction =
+        make_dictionary({kDirectionNames.begin(), kDirectionNames.end()});
     std::shared_ptr<const ColumnData> registry_match = names_of<registry::RegistryMatch>();
     std::shared_ptr<const ColumnData> matched_end = names_of<registry::MatchedEnd>();
     std::shared_ptr<const ColumnData> policy_outcome = names_of<policy::Outcome>();
@@ -191,17 +196,23 @@ void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way
 
 void FlowBatchBuilder::append_checks(std::span<const fingerprint::Check> checks,
                                      const Orientation& way) {
-    for (const fingerprint::Check& check : checks) {
+    const auto rules = evidence_rule_.extend(checks.size());
+    const auto packets = evidence_packet_.extend(checks.size());
+    const auto times = evidence_time_.extend(checks.size());
+    const auto offsets = evidence_offset_.extend(checks.size());
+    const auto lengths = evidence_length_.extend(checks.size());
+    const auto directions = evidence_direction_.extend(checks.size());
+    const auto bits = evidence_check_bits_.extend(checks.size());
+    for (std::size_t index = 0; index < checks.size(); ++index) {
+        const fingerprint::Check& check = checks[index];
         const bool forward = check.direction == packet::Direction::forward;
-        evidence_rule_.add(check.rule->id);
-        evidence_direction_.add(forward == way.initiator_forward ? "fwd" : "rev");
-    }
-    for (const fingerprint::Check& check : checks) {
-        evidence_packet_.add(check.packet);
-        evidence_time_.add(check.time);
-        evidence_offset_.add(check.offset);
-        evidence_length_.add(check.length);
-        evidence_check_bits_.add(check.bits);
+        rules[index] = static_cast<std::int16_t>(rule_index(check.rule));
+        packets[index] = check.packet;
+        times[index] = check.time;
+        offsets[index] = check.offset;
+        lengths[index] = check.length;
+        directions[index] = forward == way.initiator_forward ? 0 : 1;  // as in kDirectionNames
+        bits[index] = check.bits;
     }
 }
 
@@ -290,13 +301,15 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
     put(variant_);
     out.push_back(tier_.finish(names.tier));
     put(evidence_bits_);
-    out.push_back(evidence_.finish(fields(evidence_rule_,
-                                          evidence_packet_,
-                                          evidence_time_,
-                                          evidence_offset_,
-                                          evidence_length_,
-                                          evidence_direction_,
-                                          evidence_check_bits_)));
+    std::vector<ColumnData> checks;
+    checks.push_back(evidence_rule_.finish(names.rule));
+    checks.push_back(evidence_packet_.finish());
+    checks.push_back(evidence_time_.finish());
+    checks.push_back(evidence_offset_.finish());
+    checks.push_back(evidence_length_.finish());
+    checks.push_back(evidence_direction_.finish(names.direction));
+    checks.push_back(evidence_check_bits_.finish());
+    out.push_back(evidence_.finish(std::move(checks)));
     out.push_back(alternatives_.finish(fields(alternative_protocol_, alternative_bits_)));
     put(server_name_, alpn_, ja4_);
     out.push_back(registry_match_.finish(names.registry_match));

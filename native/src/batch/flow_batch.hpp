@@ -74,11 +74,11 @@ class FlowBatchBuilder {
     Name tier_;
     FixedColumn<float> evidence_bits_;
     ListOffsets evidence_;
-    TextColumn evidence_rule_;
+    Name evidence_rule_;
     FixedColumn<std::uint32_t> evidence_packet_;
     FixedColumn<std::int64_t> evidence_time_;
     FixedColumn<std::uint32_t> evidence_offset_, evidence_length_;
-    TextColumn evidence_direction_;
+    Name evidence_direction_;
     FixedColumn<float> evidence_check_bits_;
     ListOffsets alternatives_;
     TextColumn alternative_protocol_;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <utility>
 
 #include "fingerprint/match.hpp"
 
@@ -241,6 +243,12 @@ FieldType plain(std::string_view name, const char* format, bool nullable = false
             .dictionary_format = {}};
 }
 
+FieldType named(std::string_view name) {
+    FieldType field = plain(name, "s");
+    field.dictionary_format = "u";
+    return field;
+}
+
 FieldType list_of(std::string_view name, std::vector<FieldType> fields) {
     FieldType item{.name = "item",
                    .format = "+s",
@@ -293,12 +301,12 @@ FieldType field_of(const Column& column) {
             return list_of(column.name, {plain("type", "u"), plain("id", "I")});
         case evidence_list:
             return list_of(column.name,
-                           {plain("rule", "u"),
+                           {named("rule"),
                             plain("packet", "I"),
                             plain("time", "tsn:UTC"),
                             plain("offset", "I"),
                             plain("length", "I"),
-                            plain("direction", "u"),
+                            named("direction"),
                             plain("bits", "f")});
         case alternative_list:
             return list_of(column.name, {plain("protocol", "u"), plain("bits", "f")});
@@ -328,6 +336,45 @@ struct Protocols {
         unknown = place("unknown");
     }
 };
+
+// Rules by address: evidence is written by the million, so the place is found without comparing
+// texts.
+struct Rules {
+    static constexpr std::size_t kPlaces =
+        4096;  // a power of two, several times the rules there are
+    std::vector<std::string> names;
+    std::vector<std::pair<const fingerprint::Rule*, std::size_t>> places;
+
+    Rules() : places(kPlaces) {
+        std::vector<const fingerprint::Rule*> all;
+        for (const auto& matcher : fingerprint::matchers()) {
+            all.insert(all.end(), matcher.info->rules.begin(), matcher.info->rules.end());
+        }
+        for (const fingerprint::Rule* rule : all) {
+            names.emplace_back(rule->id);
+        }
+        std::sort(names.begin(), names.end());
+        names.erase(std::unique(names.begin(), names.end()), names.end());
+        for (const fingerprint::Rule* rule : all) {
+            auto& place = places[find(rule)];
+            const auto name = std::lower_bound(names.begin(), names.end(), rule->id);
+            place = {rule, static_cast<std::size_t>(name - names.begin())};
+        }
+    }
+    [[nodiscard]] std::size_t find(const fingerprint::Rule* rule) const noexcept {
+        std::size_t place =
+            std::hash<const fingerprint::Rule*>{}(rule) / alignof(fingerprint::Rule) % kPlaces;
+        while (places[place].first != rule && places[place].first != nullptr) {
+            place = (place + 1) % kPlaces;
+        }
+        return place;
+    }
+};
+
+const Rules& rules() {
+    static const Rules built;
+    return built;
+}
 
 const Protocols& protocols() {
     static const Protocols built;
@@ -374,6 +421,15 @@ const std::vector<std::string>& protocol_names() {
 std::size_t protocol_index(std::uint16_t matcher) noexcept {
     const Protocols& all = protocols();
     return matcher < all.by_matcher.size() ? all.by_matcher[matcher] : all.unknown;
+}
+
+const std::vector<std::string>& rule_names() {
+    return rules().names;
+}
+
+std::size_t rule_index(const fingerprint::Rule* rule) noexcept {
+    const Rules& all = rules();
+    return all.places[all.find(rule)].second;
 }
 
 }  // namespace flowclass::batch

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "fingerprint/contract.hpp"
 #include "fingerprint/openvpn_data.hpp"
@@ -263,17 +264,27 @@ class Session {
     bool has_wrapped_key_ = false;
 };
 
+// Whatever the wrapping, the session id stands at octet 1 of a control packet: where none can be
+// one, none of the wrappings needs trying.
+inline bool has_session(std::span<const Packet> packets) noexcept {
+    return std::any_of(packets.begin(), packets.end(), [](const Packet& packet) {
+        return !is_data(packet.opcode()) && is_session_id(packet.bytes, 1);
+    });
+}
+
 // The best explanation of the packets; no evidence where there is none.
 inline Evidence judge_packets(const FlowHead& head, const Packets& packets) noexcept {
-    const bool has_control =
-        std::any_of(packets.items.begin(),
-                    packets.items.begin() + static_cast<std::ptrdiff_t>(packets.count),
-                    [](const Packet& packet) { return !is_data(packet.opcode()); });
+    const auto seen = std::span(packets.items).first(packets.count);
+    const bool has_control = std::any_of(
+        seen.begin(), seen.end(), [](const Packet& packet) { return !is_data(packet.opcode()); });
     if (!has_control) {
         DataRun run(head, packets);
         return run.judge() ? run.evidence() : Evidence{};
     }
     Evidence best;
+    if (!has_session(seen)) {
+        return best;
+    }
     for (const Mode& mode : kModes) {
         Session session(head, packets, mode);
         if (session.judge() && session.evidence().bits() > best.bits()) {
