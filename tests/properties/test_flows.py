@@ -1,4 +1,4 @@
-"""Flows of any packets equal a plain model: one flow a 5-tuple, its sums, its names. Cutting and turning are harmless."""
+"""Flows of any packets equal a plain model: one a 5-tuple, its sums, its names. Cutting and turning are harmless."""
 
 from __future__ import annotations
 
