@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "batch/dictionaries.hpp"
 #include "batch/schema.hpp"
 #include "capture/mapped_file.hpp"
 #include "engine/engine.hpp"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "batch/column.hpp"
+#include "batch/dictionaries.hpp"
 #include "batch/flow_row.hpp"
 #include "batch/schema.hpp"
 

@@ -1,9 +1,7 @@
 // The table of columns, in the order of the record.
 #include "batch/schema.hpp"
 
-#include <algorithm>
 #include <array>
-#include <functional>
 #include <utility>
 
 #include "fingerprint/match.hpp"
@@ -314,73 +312,6 @@ FieldType field_of(const Column& column) {
     return field;
 }
 
-struct Protocols {
-    std::vector<std::string> names;
-    std::vector<std::size_t> by_matcher;
-    std::size_t unknown = 0;
-
-    Protocols() {
-        names.emplace_back("unknown");
-        for (const auto& matcher : fingerprint::matchers()) {
-            names.emplace_back(matcher.info->protocol);
-        }
-        std::sort(names.begin(), names.end());
-        names.erase(std::unique(names.begin(), names.end()), names.end());
-        const auto place = [this](std::string_view wanted) {
-            return static_cast<std::size_t>(std::lower_bound(names.begin(), names.end(), wanted) -
-                                            names.begin());
-        };
-        for (const auto& matcher : fingerprint::matchers()) {
-            by_matcher.push_back(place(matcher.info->protocol));
-        }
-        unknown = place("unknown");
-    }
-};
-
-// Rules by address: evidence is written by the million, so the place is found without comparing
-// texts.
-struct Rules {
-    static constexpr std::size_t kPlaces =
-        4096;  // a power of two, several times the rules there are
-    std::vector<std::string> names;
-    std::vector<std::pair<const fingerprint::Rule*, std::size_t>> places;
-
-    Rules() : places(kPlaces) {
-        std::vector<const fingerprint::Rule*> all;
-        for (const auto& matcher : fingerprint::matchers()) {
-            all.insert(all.end(), matcher.info->rules.begin(), matcher.info->rules.end());
-        }
-        for (const fingerprint::Rule* rule : all) {
-            names.emplace_back(rule->id);
-        }
-        std::sort(names.begin(), names.end());
-        names.erase(std::unique(names.begin(), names.end()), names.end());
-        for (const fingerprint::Rule* rule : all) {
-            auto& place = places[find(rule)];
-            const auto name = std::lower_bound(names.begin(), names.end(), rule->id);
-            place = {rule, static_cast<std::size_t>(name - names.begin())};
-        }
-    }
-    [[nodiscard]] std::size_t find(const fingerprint::Rule* rule) const noexcept {
-        std::size_t place =
-            std::hash<const fingerprint::Rule*>{}(rule) / alignof(fingerprint::Rule) % kPlaces;
-        while (places[place].first != rule && places[place].first != nullptr) {
-            place = (place + 1) % kPlaces;
-        }
-        return place;
-    }
-};
-
-const Rules& rules() {
-    static const Rules built;
-    return built;
-}
-
-const Protocols& protocols() {
-    static const Protocols built;
-    return built;
-}
-
 }  // namespace
 
 std::span<const Column> columns() noexcept {
@@ -412,24 +343,6 @@ FieldType flow_type() {
         type.children.push_back(field_of(column));
     }
     return type;
-}
-
-const std::vector<std::string>& protocol_names() {
-    return protocols().names;
-}
-
-std::size_t protocol_index(std::uint16_t matcher) noexcept {
-    const Protocols& all = protocols();
-    return matcher < all.by_matcher.size() ? all.by_matcher[matcher] : all.unknown;
-}
-
-const std::vector<std::string>& rule_names() {
-    return rules().names;
-}
-
-std::size_t rule_index(const fingerprint::Rule* rule) noexcept {
-    const Rules& all = rules();
-    return all.places[all.find(rule)].second;
 }
 
 }  // namespace flowclass::batch

@@ -2,14 +2,12 @@
 // documents are made.
 #pragma once
 
-#include <array>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "batch/arrow_export.hpp"
-#include "fingerprint/contract.hpp"
 
 namespace flowclass::batch {
 
@@ -48,12 +46,5 @@ std::string_view type_name(ColumnType type) noexcept;
 
 // The struct of all columns, as a batch's Arrow type.
 FieldType flow_type();
-
-// Dictionaries that follow from the build.
-const std::vector<std::string>& protocol_names();  // sorted; "unknown" among them
-std::size_t protocol_index(std::uint16_t matcher) noexcept;
-const std::vector<std::string>& rule_names();  // of all matchers, sorted
-std::size_t rule_index(const fingerprint::Rule* rule) noexcept;
-inline constexpr std::array<const char*, 2> kDirectionNames{"fwd", "rev"};
 
 }  // namespace flowclass::batch
