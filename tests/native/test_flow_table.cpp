@@ -175,12 +175,12 @@ TEST(versions_vlans_and_tunnels_tell_flows_apart) {
     const packet::Encap blue{packet::EncapType::vxlan, 200};
     const packet::Encap teid{packet::EncapType::gtp_u, 100};
     const packet::Encap other_teid{packet::EncapType::gtp_u, 200};
-    CHECK(flow::tunnel_of(four.key, &red, 1, {1, 2}) !=
-          flow::tunnel_of(four.key, &blue, 1, {1, 2}));
+    CHECK(flow::tunnel_of(four.key, {&red, 1}, {1, 2}) !=
+          flow::tunnel_of(four.key, {&blue, 1}, {1, 2}));
     // A tunnel endpoint id belongs to one direction: both directions of the inner flow are one
     // flow.
-    CHECK_EQ(flow::tunnel_of(four.key, &teid, 1, {1, 2}),
-             flow::tunnel_of(four.key, &other_teid, 1, {1, 2}));
+    CHECK_EQ(flow::tunnel_of(four.key, {&teid, 1}, {1, 2}),
+             flow::tunnel_of(four.key, {&other_teid, 1}, {1, 2}));
 }
 
 TEST(flow_names_do_not_depend_on_the_table_seed) {

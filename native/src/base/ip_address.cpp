@@ -6,13 +6,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
+#include <string_view>
 
 namespace flowclass::base {
 
 namespace {
 
 // Digits of one IPv4 octet, without the C library: addresses are written for every flow.
-std::size_t write_octet(std::uint8_t octet, char* out) noexcept {
+std::size_t write_octet(std::uint8_t octet, std::span<char> out) noexcept {
     std::size_t length = 0;
     if (octet >= 100) {
         out[length++] = static_cast<char>('0' + octet / 100);
@@ -24,13 +26,14 @@ std::size_t write_octet(std::uint8_t octet, char* out) noexcept {
     return length;
 }
 
-std::size_t write_v4(std::uint32_t address, char* out) noexcept {
+std::size_t write_v4(std::uint32_t address, std::span<char> out) noexcept {
     std::size_t length = 0;
     for (unsigned shift = 32; shift > 0; shift -= 8) {
         if (shift < 32) {
             out[length++] = '.';
         }
-        length += write_octet(static_cast<std::uint8_t>(address >> (shift - 8U)), &out[length]);
+        length +=
+            write_octet(static_cast<std::uint8_t>(address >> (shift - 8U)), out.subspan(length));
     }
     return length;
 }
@@ -58,8 +61,8 @@ Run zeros_of(const std::array<std::uint16_t, kGroups>& groups) noexcept {
     return best;
 }
 
-std::size_t write_group(std::uint16_t group, char* out) noexcept {
-    constexpr const char* kDigits = "0123456789abcdef";
+std::size_t write_group(std::uint16_t group, std::span<char> out) noexcept {
+    constexpr std::string_view kDigits = "0123456789abcdef";
     std::size_t length = 0;
     for (unsigned shift = 16; shift > 0; shift -= 4) {
         const unsigned rest = group >> (shift - 4U);
@@ -94,11 +97,11 @@ std::size_t write_v6(const IpAddress& address, std::array<char, kMaxAddressText>
         if (index > 0) {
             out[length++] = ':';
         }
-        length += write_group(groups[index], &out[length]);
+        length += write_group(groups[index], std::span(out).subspan(length));
     }
     if (dotted) {
         out[length++] = ':';
-        length += write_v4(static_cast<std::uint32_t>(address.low), &out[length]);
+        length += write_v4(static_cast<std::uint32_t>(address.low), std::span(out).subspan(length));
     }
     return length;
 }
@@ -119,7 +122,7 @@ std::array<std::uint8_t, 16> IpAddress::to_bytes() const noexcept {
 
 std::size_t write_text(const IpAddress& address, std::array<char, kMaxAddressText>& out) noexcept {
     if (address.version == 4) {
-        return write_v4(static_cast<std::uint32_t>(address.low), out.data());
+        return write_v4(static_cast<std::uint32_t>(address.low), out);
     }
     return write_v6(address, out);
 }

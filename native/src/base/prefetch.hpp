@@ -11,17 +11,17 @@ inline constexpr std::size_t kLine = 64;  // octets that come from memory at onc
 // without effect, and then its calls away (seen with 12.2: no prefetch was left of a loop of them).
 inline void prefetch_line(const void* address) noexcept {
     __builtin_prefetch(address);
-    asm volatile("");
+    asm volatile("");  // NOLINT(portability-no-assembler): no instruction in it
 }
 
 // All lines of an object.
 template <typename T>
 void prefetch(const T& object) noexcept {
-    const char* at = reinterpret_cast<const char*>(
-        &object);  // NOLINT(cppcoreguidelines-pro-type-reinterpret-cast): an address, never read
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): an address, never read
+    const auto* const at = reinterpret_cast<const char*>(&object);
     for (std::size_t offset = 0; offset < sizeof(T); offset += kLine) {
-        prefetch_line(at +
-                      offset);  // NOLINT(cppcoreguidelines-pro-bounds-pointer-arithmetic): the same
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-bounds-pointer-arithmetic): within the object
+        prefetch_line(at + offset);
     }
 }
 

@@ -14,12 +14,10 @@ struct Error {
 template <typename T>
 class Result {
   public:
-    Result(T value)
-        : content_(std::move(value)) {
-    }  // NOLINT(google-explicit-constructor): reads as `return value;`
-    Result(Error error)
-        : content_(std::move(error)) {
-    }  // NOLINT(google-explicit-constructor): reads as `return Error{};`
+    // NOLINTBEGIN(google-explicit-constructor): reads as `return value;` and `return Error{};`
+    Result(T value) : content_(std::move(value)) {}
+    Result(Error error) : content_(std::move(error)) {}
+    // NOLINTEND(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const noexcept { return std::holds_alternative<T>(content_); }
     [[nodiscard]] T& value() noexcept { return *std::get_if<T>(&content_); }

@@ -55,8 +55,10 @@ class VirtualArray {
     }
 
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    // NOLINTBEGIN(cppcoreguidelines-pro-bounds-pointer-arithmetic): this is the array itself
     T& operator[](std::size_t index) noexcept { return elements_[index]; }
     const T& operator[](std::size_t index) const noexcept { return elements_[index]; }
+    // NOLINTEND(cppcoreguidelines-pro-bounds-pointer-arithmetic)
 
   private:
     T* elements_ = nullptr;

@@ -3,6 +3,7 @@
 #include "engine/shard.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace flowclass::engine {
@@ -168,9 +169,9 @@ void Shard::make_keys() noexcept {
             // parent's key has the rest.
             const std::size_t outer = layers_.layers[parent].encap_count;
             const std::size_t own = layer.encap_count > outer ? layer.encap_count - outer : 0;
-            const packet::Encap* first =
-                &layers_.encaps[layer.encap_first + (layer.encap_count - own)];
-            tunnel = flow::tunnel_of(keys_[parent].key, first, own, key_options_.seed);
+            const auto encaps = std::span(layers_.encaps)
+                                    .subspan(layer.encap_first + (layer.encap_count - own), own);
+            tunnel = flow::tunnel_of(keys_[parent].key, encaps, key_options_.seed);
         }
         flow::make_key(layer, tunnel, key_options_, keys_[index]);
         table_.prefetch_index(keys_[index].hash);
@@ -255,8 +256,8 @@ std::uint32_t Shard::open_flow(std::size_t index, base::TimeNs clock) noexcept {
             EncapStack& stack = encaps_[record.encaps];
             stack.count = static_cast<std::uint8_t>(
                 std::min<std::size_t>(layer.encap_count, packet::kMaxEncaps));
-            std::copy_n(
-                layers_.encaps.begin() + layer.encap_first, stack.count, stack.encaps.begin());
+            const auto stacked = std::span(layers_.encaps).subspan(layer.encap_first, stack.count);
+            std::copy(stacked.begin(), stacked.end(), stack.encaps.begin());
         }
     }
     if (layer.parent >= 0) {

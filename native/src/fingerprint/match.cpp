@@ -13,9 +13,9 @@ namespace {
 
 #define FLOWCLASS_FINGERPRINT(name) \
     MatcherEntry{#name, &name::Matcher::info, &name::Matcher::prefilter, &name::Matcher::match},
-constexpr MatcherEntry kMatchers[] = {
+constexpr auto kMatchers = std::to_array<MatcherEntry>({
 #include "fingerprint_list.inc"
-};
+});
 #undef FLOWCLASS_FINGERPRINT
 
 constexpr std::size_t kMatcherCount = std::size(kMatchers);

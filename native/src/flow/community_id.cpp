@@ -2,6 +2,7 @@
 #include "flow/community_id.hpp"
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/sha1.hpp"
 #include "flow/flow_key.hpp"
@@ -64,7 +65,7 @@ std::array<char, kCommunityIdText> community_id(const CommunityIdTuple& tuple) n
     const base::Sha1Digest digest =
         base::sha1_of_short(std::span(message.octets).first(message.length));
     // RFC 4648 §4: 20 octets make 27 characters and one pad.
-    constexpr const char* kAlphabet =
+    constexpr std::string_view kAlphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::array<char, kCommunityIdText> text{};
     text[0] = '1';

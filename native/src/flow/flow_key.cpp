@@ -85,8 +85,7 @@ int icmp_counterpart(std::uint8_t ip_proto, std::uint8_t type) noexcept {
 }
 
 std::uint64_t tunnel_of(const FlowKey& parent,
-                        const packet::Encap* encaps,
-                        std::size_t count,
+                        std::span<const packet::Encap> encaps,
                         base::HashKey seed) noexcept {
     base::TableHash hash(seed);
     hash.add(parent.a_high);
@@ -94,8 +93,7 @@ std::uint64_t tunnel_of(const FlowKey& parent,
     hash.add(parent.b_high);
     hash.add(parent.b_low);
     hash.add(parent.tunnel);
-    for (std::size_t index = 0; index < count; ++index) {
-        const packet::Encap& encap = encaps[index];
+    for (const packet::Encap& encap : encaps) {
         if (encap.type == packet::EncapType::vlan) {
             continue;
         }

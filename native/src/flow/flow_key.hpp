@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/hash.hpp"
 #include "packet/decoded_packet.hpp"
@@ -37,8 +38,7 @@ struct KeyedLayer {
 
 // What an inner flow's key takes from the layer around it: `parent` is that layer's key.
 std::uint64_t tunnel_of(const FlowKey& parent,
-                        const packet::Encap* encaps,
-                        std::size_t count,
+                        std::span<const packet::Encap> encaps,
                         base::HashKey seed) noexcept;
 
 struct KeyOptions {

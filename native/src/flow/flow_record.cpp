@@ -1,6 +1,8 @@
 // Names, flow ids and connection states.
 #include "flow/flow_record.hpp"
 
+#include <string_view>
+
 #include "base/hash.hpp"
 
 namespace flowclass::flow {
@@ -41,7 +43,7 @@ FlowId make_flow_id(const FlowKey& key, FlowId parent, base::TimeNs first) noexc
 }
 
 std::array<char, kFlowIdText> to_text(FlowId id) noexcept {
-    constexpr const char* kDigits = "0123456789abcdef";
+    constexpr std::string_view kDigits = "0123456789abcdef";
     std::array<char, kFlowIdText> text{};
     for (std::size_t index = 0; index < 16; ++index) {
         text[index] = kDigits[id.high >> (60U - 4U * index) & 15U];

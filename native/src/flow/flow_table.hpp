@@ -24,8 +24,7 @@ class FlowTable {
         Value value;
     };
 
-    explicit FlowTable(std::size_t capacity)
-        : slots_(capacity), index_(kFirstEntries), mask_(kFirstEntries - 1) {}
+    explicit FlowTable(std::size_t capacity) : slots_(capacity), index_(kFirstEntries) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return slots_.used(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return slots_.capacity(); }
@@ -140,7 +139,7 @@ class FlowTable {
 
     base::Pool<Slot> slots_;
     std::vector<Entry> index_;
-    std::uint64_t mask_;
+    std::uint64_t mask_ = kFirstEntries - 1;
 };
 
 }  // namespace flowclass::flow

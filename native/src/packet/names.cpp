@@ -45,7 +45,7 @@ const char* to_string(EncapType type) noexcept {
 
 std::string to_string(SkipReason reason) {
     const auto index = static_cast<std::size_t>(reason.kind);
-    const std::string name = index < kSkipNames.size() ? kSkipNames[index] : "unknown";
+    std::string name = index < kSkipNames.size() ? kSkipNames[index] : "unknown";
     switch (reason.kind) {
         case SkipKind::link_type:
         case SkipKind::address_family:

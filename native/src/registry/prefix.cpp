@@ -30,7 +30,8 @@ base::Result<Prefix> parse_prefix(std::string_view text) {
     if (slash != std::string_view::npos) {
         const std::string_view digits = text.substr(slash + 1);
         const char* const behind = std::to_address(digits.end());
-        const auto [end, error] = std::from_chars(digits.data(), behind, prefix.length);
+        const auto [end, error] =
+            std::from_chars(std::to_address(digits.begin()), behind, prefix.length);
         if (error != std::errc{} || end != behind || prefix.length > width_of(*address)) {
             return base::Error{"'" + shown + "' has no prefix length between 0 and " +
                                std::to_string(width_of(*address))};

@@ -3,6 +3,7 @@
 // 16 deep.
 #include <array>
 #include <bit>
+#include <span>
 #include <utility>
 
 #include "registry/radix_tree.hpp"
@@ -236,9 +237,8 @@ class Builder {
         words_.push_back(static_cast<std::uint32_t>(word >> 32U));
     }
     void append_slots(const Runs& runs) {
-        words_.insert(words_.end(),
-                      runs.slots.begin(),
-                      runs.slots.begin() + static_cast<std::ptrdiff_t>(runs.count));
+        const auto used = std::span(runs.slots).first(runs.count);
+        words_.insert(words_.end(), used.begin(), used.end());
     }
 
     std::uint32_t path(const Block& block,

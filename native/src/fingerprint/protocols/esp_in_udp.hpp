@@ -187,7 +187,7 @@ class Scan {
         }
     }
 
-    Evidence finish(Evidence evidence) const noexcept {
+    [[nodiscard]] Evidence finish(Evidence evidence) const noexcept {
         for (std::size_t index = 0; index < keepalive_count_ && usual_port_; ++index) {
             evidence.add(kKeepalive, head_, keepalives_[index], 0, 1, index == 0 ? 10 : 2);
         }

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <tuple>
 
@@ -115,11 +116,10 @@ struct Matcher {
                               index_of(packet.direction),
                               packet.where);
         };
-        std::sort(packets.items.begin(),
-                  packets.items.begin() + static_cast<std::ptrdiff_t>(packets.count),
-                  [&arrival](const Packet& one, const Packet& other) {
-                      return arrival(one) < arrival(other);
-                  });
+        const auto seen = std::span(packets.items).first(packets.count);
+        std::sort(seen.begin(), seen.end(), [&arrival](const Packet& one, const Packet& other) {
+            return arrival(one) < arrival(other);
+        });
     }
 
     // Each boundary that a length led to: the next length's range and a legal opcode, 6 bits, told
