@@ -1,7 +1,8 @@
 # make run     from a fresh clone to results: .venv, install, classify our own captures, print the table
 # make test    everything that says it works: C++ tests, Python tests, doctests
 # make lint    ruff, mypy, clang-format, clang-tidy
-# make asan    the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make asan    under AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests, the fuzz targets' seeds, and all captures
+#              through the engine (the public ones too, where FLOWCLASS_CORPUS or a folder beside the checkout has them)
 # make fuzz    every fuzz target for FUZZ_SECONDS seconds
 # make bench   the pipeline benchmark
 # make clean   take away all that these made
@@ -13,7 +14,7 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 20
 PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,28 +53,37 @@ test-python: $(VENV)/.installed-tools
 
 lint: $(VENV)/.installed-tools
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks datasets
 	@$(BIN)/mypy
+	@$(BIN)/mypy datasets
 	@$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	@$(TOOLS) cmake -S . -B build/tidy -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >build/tidy.log \
 		|| { cat build/tidy.log; exit 1; }
 	@find native/src -name '*.cpp' -not -path 'native/src/python/*' | sort \
 		| xargs -P $(JOBS) -n 4 $(BIN)/clang-tidy -p build/tidy --quiet
 
+# Tests and fuzz targets are one build under g++; clang's fuzzing engine needs its own counters in all code.
+SANITIZED = -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DFLOWCLASS_FUZZ=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	-DFLOWCLASS_SANITIZE=address,undefined
+CLANG := $(shell command -v clang++ 2>/dev/null)
+FUZZ_BUILD = build/$(if $(CLANG),fuzz,asan)
+
 asan: $(VENV)/.installed-tools
-	@$(TOOLS) cmake -S . -B build/asan -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-		-DFLOWCLASS_SANITIZE=address,undefined >build/asan.log || { cat build/asan.log; exit 1; }
+	@$(TOOLS) cmake -S . -B build/asan $(SANITIZED) >build/asan.log || { cat build/asan.log; exit 1; }
 	@$(TOOLS) cmake --build build/asan >build/asan.log || { cat build/asan.log; exit 1; }
-	@$(TOOLS) ctest --test-dir build/asan --output-on-failure
+	@$(TOOLS) ctest --test-dir build/asan --output-on-failure -j $(JOBS)
 
 fuzz: $(VENV)/.installed-tools
-	@$(TOOLS) cmake -S . -B build/fuzz -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_FUZZ=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-		$$(command -v clang++ >/dev/null && echo -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang) \
-		-DFLOWCLASS_SANITIZE=address,undefined >build/fuzz.log || { cat build/fuzz.log; exit 1; }
-	@$(TOOLS) cmake --build build/fuzz >build/fuzz.log || { cat build/fuzz.log; exit 1; }
-	@for target in build/fuzz/tests/fuzz/fuzz_*; do \
-		[ -f "$$target" ] && [ -x "$$target" ] || continue; \
-		echo "$$target, $(FUZZ_SECONDS) s"; "$$target" -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
+	@$(TOOLS) cmake -S . -B $(FUZZ_BUILD) $(SANITIZED) $(if $(CLANG),-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang) \
+		>build/fuzz.log || { cat build/fuzz.log; exit 1; }
+	@$(TOOLS) cmake --build $(FUZZ_BUILD) >build/fuzz.log || { cat build/fuzz.log; exit 1; }
+	@$(BIN)/python tests/fuzz/seeds.py build/seeds
+	@for target in $(patsubst tests/fuzz/fuzz_%.cpp,%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp))); do \
+		echo "fuzz_$$target, $(FUZZ_SECONDS) s"; \
+		known=$$(ls -d tests/fuzz/corpus/$$target 2>/dev/null); \
+		mkdir -p build/found/$$target; \
+		$(FUZZ_BUILD)/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -runs=-1 -print_final_stats=1 \
+			build/found/$$target build/seeds/$$target $$known || exit 1; \
 	done
 
 bench: $(VENV)/.installed-tools

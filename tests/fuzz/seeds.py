@@ -1,0 +1,100 @@
+"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, registry.
+
+Captures are the beginnings of our own; frames of them, in the form of fuzz_decode.cpp; the fingerprint vectors, in the
+form of fuzz_match.cpp; for the registry octets at random, always the same, as any octets are registrations to it.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPTURES = ROOT / "datasets" / "captures"
+VECTORS = ROOT / "tests" / "vectors" / "fingerprint"
+CAPTURE_OCTETS = 16384
+FRAMES = 12
+# Where fuzz_decode.cpp has a link type in its table.
+LINK_TYPES = [1, 0, 9, 12, 14, 50, 101, 104, 105, 108, 113, 127, 192, 228, 229, 239, 276]
+
+
+def capture_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give the first octets of every capture."""
+    for path in sorted(CAPTURES.iterdir()):
+        yield path.name, path.read_bytes()[:CAPTURE_OCTETS]
+
+
+def decode_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give the first frames of every little-endian pcap file."""
+    for path in sorted(CAPTURES.glob("*.pcap")):
+        octets = path.read_bytes()
+        (link_type,) = struct.unpack_from("<I", octets, 20)
+        at, seed = 24, b""
+        for _ in range(FRAMES):
+            if at + 16 > len(octets):
+                break
+            (captured,) = struct.unpack_from("<I", octets, at + 8)
+            frame = octets[at + 16 : at + 16 + captured]
+            seed += struct.pack(">BBH", LINK_TYPES.index(link_type), 0, len(frame)) + frame
+            at += 16 + captured
+        yield path.stem, seed
+
+
+def packet_octets(row: dict[str, Any]) -> bytes:
+    """Give what a vector's packet captured, as tests/vectors reads it."""
+    octets: bytes = bytes.fromhex("".join(row.get("hex", "").split())) + row.get("text", "").encode()
+    octets += bytes(row.get("zeros", 0))
+    return octets
+
+
+def match_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give every fingerprint vector."""
+    for path in sorted(VECTORS.glob("*.toml")):
+        for number, case in enumerate(tomllib.loads(path.read_text())["case"]):
+            seed = struct.pack(
+                ">BBHH",
+                3 if case.get("from_start", True) else 0,
+                case.get("ip_proto", 17),
+                case.get("src_port", 50000),
+                case.get("dst_port", 50001),
+            )
+            for row in case["packets"]:
+                octets = packet_octets(row)
+                missing = min(max(row.get("length", len(octets)) - len(octets), 0), 0xFFFF)
+                gap = min(row.get("gap_ns", 1_000_000) // 1_000_000, 0xFFFF)
+                seed += struct.pack(">BHhHH", row["dir"] == "<", gap, 0, missing, len(octets)) + octets
+            yield f"{path.stem}-{number:02}", seed
+
+
+def registry_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give octets at random, of several lengths."""
+    numbers = random.Random(20240229)
+    for index in range(24):
+        rows = numbers.choice([1, 2, 5, 20, 60, 120])
+        flows = numbers.randbytes(8 * 40)
+        yield f"random-{index:02}", bytes([index & 1, rows]) + numbers.randbytes(24 * rows) + flows
+
+
+def main(folder: Path) -> None:
+    """Write all seeds below a folder."""
+    makers = {
+        "capture": capture_seeds,
+        "engine": capture_seeds,
+        "decode": decode_seeds,
+        "match": match_seeds,
+        "registry": registry_seeds,
+    }
+    for target, make in makers.items():
+        place = folder / target
+        place.mkdir(parents=True, exist_ok=True)
+        for name, octets in make():
+            (place / name).write_bytes(octets)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
