@@ -4,10 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <random>
 #include <string>
 
 #include "base/ip_address.hpp"
 #include "base/sha1.hpp"
+#include "base/sha1_block.hpp"
 #include "check.hpp"
 
 namespace {
@@ -84,4 +86,18 @@ TEST(sha1_of_short_messages) {
     CHECK_EQ(sha1(""), std::string("da39a3ee5e6b4b0d3255bfef95601890afd80709"));
     CHECK_EQ(sha1("0123456701234567012345670123456701234567"),
              std::string("88af96506b0fffc96b5e03f81108a061932d32b1"));
+}
+
+TEST(sha1_by_instructions_equals_sha1_without) {
+    if (!base::has_sha_instructions()) {
+        return;  // nothing to compare: sha1_block_x86 may not run here
+    }
+    std::mt19937 random(5);
+    for (int round = 0; round < 20000; ++round) {
+        base::Sha1Block block{};
+        for (std::uint8_t& octet : block) {
+            octet = static_cast<std::uint8_t>(random());
+        }
+        CHECK(base::sha1_block_plain(block) == base::sha1_block_x86(block));
+    }
 }

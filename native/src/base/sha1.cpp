@@ -2,12 +2,15 @@
 #include "base/sha1.hpp"
 
 #include <algorithm>
+#include <bit>
+
+#include "base/sha1_block.hpp"
 
 namespace flowclass::base {
 
 namespace {
 
-std::uint32_t word_at(const std::array<std::uint8_t, 64>& block, std::size_t word) noexcept {
+std::uint32_t word_at(const Sha1Block& block, std::size_t word) noexcept {
     return std::uint32_t{block[4 * word]} << 24U | std::uint32_t{block[4 * word + 1]} << 16U |
            std::uint32_t{block[4 * word + 2]} << 8U | block[4 * word + 3];
 }
@@ -51,30 +54,34 @@ void twenty(State& s, std::array<std::uint32_t, 16>& w, std::uint32_t k, Mix mix
 
 }  // namespace
 
-Sha1Digest sha1_of_short(std::span<const std::uint8_t> message) noexcept {
-    std::array<std::uint8_t, 64> block{};
-    const std::size_t length = std::min(message.size(), kSha1OneBlock);
-    std::copy_n(message.begin(), length, block.begin());
-    block[length] = 0x80;
-    block[62] = static_cast<std::uint8_t>(length * 8 >> 8U);
-    block[63] = static_cast<std::uint8_t>(length * 8);
+Sha1Words sha1_block_plain(const Sha1Block& block) noexcept {
     std::array<std::uint32_t, 16> w{};
     for (std::size_t t = 0; t < 16; ++t) {
         w[t] = word_at(block, t);
     }
-    const std::array<std::uint32_t, 5> start{
-        0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+    const Sha1Words& start = kSha1Start;
     State state{start[0], start[1], start[2], start[3], start[4]};
     twenty<0>(state, w, 0x5a827999, [](auto b, auto c, auto d) { return d ^ (b & (c ^ d)); });
     twenty<20>(state, w, 0x6ed9eba1, [](auto b, auto c, auto d) { return b ^ c ^ d; });
     twenty<40>(
         state, w, 0x8f1bbcdc, [](auto b, auto c, auto d) { return (b & c) | (d & (b | c)); });
     twenty<60>(state, w, 0xca62c1d6, [](auto b, auto c, auto d) { return b ^ c ^ d; });
-    const std::array<std::uint32_t, 5> sum{start[0] + state.a,
-                                           start[1] + state.b,
-                                           start[2] + state.c,
-                                           start[3] + state.d,
-                                           start[4] + state.e};
+    return {start[0] + state.a,
+            start[1] + state.b,
+            start[2] + state.c,
+            start[3] + state.d,
+            start[4] + state.e};
+}
+
+Sha1Digest sha1_of_short(std::span<const std::uint8_t> message) noexcept {
+    Sha1Block block{};
+    const std::size_t length = std::min(message.size(), kSha1OneBlock);
+    std::copy_n(message.begin(), length, block.begin());
+    block[length] = 0x80;
+    block[62] = static_cast<std::uint8_t>(length * 8 >> 8U);
+    block[63] = static_cast<std::uint8_t>(length * 8);
+    static const bool by_instructions = has_sha_instructions();
+    const Sha1Words sum = by_instructions ? sha1_block_x86(block) : sha1_block_plain(block);
     Sha1Digest digest{};
     for (std::size_t index = 0; index < digest.size(); ++index) {
         digest[index] = static_cast<std::uint8_t>(sum[index / 4] >> (24U - 8U * (index % 4)));
