@@ -54,6 +54,8 @@ class RunOptions:
         check_range("threads", self.threads, 1, MAX_THREADS)
         if self.files not in ("stream", "each"):
             raise ConfigError(f"files = {self.files!r} is not permitted: give 'stream' or 'each'")
+        if self.policy is not None and self.registry is None:
+            raise ConfigError("a policy judges by a registry, and none was given: add one, or leave the policy out")
 
 
 class Run:
