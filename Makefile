@@ -82,7 +82,7 @@ fuzz: $(VENV)/.installed-tools
 		echo "fuzz_$$target, $(FUZZ_SECONDS) s"; \
 		known=$$(ls -d tests/fuzz/corpus/$$target 2>/dev/null); \
 		mkdir -p build/found/$$target; \
-		$(FUZZ_BUILD)/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -runs=-1 -print_final_stats=1 \
+		$(FUZZ_BUILD)/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -runs=-1 -print_final_stats=1 -artifact_prefix=build/found/$$target- \
 			build/found/$$target build/seeds/$$target $$known || exit 1; \
 	done
 
