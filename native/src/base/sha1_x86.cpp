@@ -18,13 +18,15 @@ namespace {
 struct Rounds {
     __m128i abcd;
     __m128i before;  // abcd four rounds ago: SHA1NEXTE makes the next e of it
-    // NOLINTNEXTLINE(modernize-avoid-c-arrays): std::array drops the register type's alignment attribute
+    // NOLINTNEXTLINE(modernize-avoid-c-arrays): std::array drops the register type's alignment
+    // attribute
     __m128i words[4];
 };
 
 template <std::size_t Group>
 [[gnu::target("sha,sse4.1"), gnu::always_inline]] inline void four_rounds(
     Rounds& state, __m128i start_e) noexcept {
+    // NOLINTNEXTLINE(misc-const-correctness): written where Group is 4 or more
     __m128i& word = state.words[Group % 4];
     if constexpr (Group >= 4) {
         const __m128i mixed = _mm_xor_si128(_mm_sha1msg1_epu32(word, state.words[(Group + 1) % 4]),
