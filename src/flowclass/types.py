@@ -61,14 +61,14 @@ class EngineOptions:
     Examples
     --------
     >>> EngineOptions(idle_timeout_ns=60_000_000_000).batch_rows
-    65536
+    8192
     """
 
     idle_timeout_ns: int = 120 * SECOND_NS
     active_timeout_ns: int = 1800 * SECOND_NS
     tcp_linger_ns: int = 5 * SECOND_NS
     memcap: int = 0
-    batch_rows: int = 65_536
+    batch_rows: int = 8_192
     vlan_in_key: bool = True
     tunnels: bool = True
 

@@ -28,7 +28,7 @@ Buffer own(Values values) {
 // A short column grows by doubling; one that gets long is given a whole batch's room at once, and
 // the next batch's column that of the last and a little more, so that hardly any is copied.
 inline constexpr std::size_t kShortColumn = 1024;
-inline constexpr std::size_t kLongColumn = 65536;
+inline constexpr std::size_t kLongColumn = 8192;
 template <typename T>
 void push(std::vector<T>& values, T value) {
     if (values.size() == values.capacity() && values.size() >= kShortColumn &&

@@ -20,7 +20,7 @@ struct Options {
     std::size_t memcap = 0;  // octets for flow tables, heads and evidence of all threads; 0 = a
                              // quarter of the machine's memory
     std::uint32_t threads = 1;
-    std::size_t batch_rows = 65536;
+    std::size_t batch_rows = 8192;
     bool vlan_in_key = true;
     bool tunnels = true;
     std::optional<base::HashKey> hash_key;  // tests only; random otherwise

@@ -224,7 +224,7 @@ void bind_engine(nb::module_& module) {
              nb::arg("tcp_linger_ns") = 5 * kSecond,
              nb::arg("memcap") = 0,
              nb::arg("threads") = 1,
-             nb::arg("batch_rows") = 65536,
+             nb::arg("batch_rows") = 8192,
              nb::arg("vlan_in_key") = true,
              nb::arg("tunnels") = true,
              nb::arg("hash_seed") = nb::none(),
