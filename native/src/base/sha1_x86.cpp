@@ -18,8 +18,7 @@ namespace {
 struct Rounds {
     __m128i abcd;
     __m128i before;  // abcd four rounds ago: SHA1NEXTE makes the next e of it
-    // NOLINTNEXTLINE(modernize-avoid-c-arrays): std::array drops the register type's alignment
-    // attribute
+    // NOLINTNEXTLINE(modernize-avoid-c-arrays): std::array drops the type's alignment
     __m128i words[4];
 };
 
