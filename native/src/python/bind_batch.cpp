@@ -14,6 +14,7 @@
 #include "flow/community_id.hpp"
 #include "flow/flow_key.hpp"
 #include "python/arrow_capsule.hpp"
+#include "python/borrowed.hpp"
 
 namespace nb = nanobind;
 
@@ -98,14 +99,7 @@ std::string community_id(const std::string& src,
 }
 
 std::optional<std::int64_t> first_packet_time(nb::handle prefix) {
-    Py_buffer buffer{};
-    if (PyObject_GetBuffer(prefix.ptr(), &buffer, PyBUF_SIMPLE) != 0) {
-        throw nb::python_error();
-    }
-    const auto time = capture::first_packet_time(
-        {static_cast<const std::uint8_t*>(buffer.buf), static_cast<std::size_t>(buffer.len)});
-    PyBuffer_Release(&buffer);
-    return time;
+    return capture::first_packet_time(Borrowed(prefix).bytes());
 }
 
 }  // namespace

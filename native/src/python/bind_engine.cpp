@@ -18,6 +18,7 @@
 
 #include "engine/engine.hpp"
 #include "python/arrow_capsule.hpp"
+#include "python/borrowed.hpp"
 
 namespace nb = nanobind;
 
@@ -27,26 +28,6 @@ namespace {
 
 using namespace flowclass;
 using engine::Engine;
-
-// A buffer of the caller's, borrowed for one call.
-class Borrowed {
-  public:
-    explicit Borrowed(nb::handle object) {
-        if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_SIMPLE) != 0) {
-            throw nb::python_error();
-        }
-    }
-    Borrowed(const Borrowed&) = delete;
-    Borrowed& operator=(const Borrowed&) = delete;
-    ~Borrowed() { PyBuffer_Release(&buffer_); }
-    [[nodiscard]] base::Bytes bytes() const noexcept {
-        return {static_cast<const std::uint8_t*>(buffer_.buf),
-                static_cast<std::size_t>(buffer_.len)};
-    }
-
-  private:
-    Py_buffer buffer_{};
-};
 
 void push(Engine& self, nb::handle chunk) {
     const Borrowed borrowed(chunk);
