@@ -261,3 +261,23 @@ TEST(cuts_threads_and_seeds_change_nothing) {
         }
     }
 }
+
+// Flows of one key at one instant have one name too: they stay in the order in which they came.
+TEST(rows_of_one_name_keep_their_order) {
+    std::vector<Frame> frames;
+    for (int round = 0; round < 40; ++round) {
+        frames.push_back(tcp(0, false, kSyn));
+        for (int more = 0; more < round; ++more) {
+            frames.push_back(tcp(0, false, kAck));
+        }
+        frames.push_back(tcp(0, true, kRst | kAck));
+    }
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{64}, std::size_t{10000}}) {
+        const Run seen = run(frames, {}, piece);
+        CHECK_EQ(seen.packets.size(), 40U);
+        // All but the last close when the next begins; the last lingers to the end of the input.
+        for (std::size_t row = 0; row < seen.packets.size(); ++row) {
+            CHECK_EQ(seen.packets[row], row + 2);
+        }
+    }
+}

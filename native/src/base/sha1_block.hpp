@@ -1,6 +1,5 @@
 // One block of SHA-1 from the standard's start, in two equal forms: plain C++, and the processor's
-// own instructions where it has them. base/sha1.cpp chooses once; a test and a fuzz target compare
-// them.
+// own instructions where it has them. base/sha1.cpp chooses once; a test compares them.
 #pragma once
 
 #include <array>

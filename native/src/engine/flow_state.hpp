@@ -39,7 +39,14 @@ inline bool before(const EndedFlow& left, const EndedFlow& right) noexcept {
     if (left.state.record.first != right.state.record.first) {
         return left.state.record.first < right.state.record.first;
     }
-    return left.id < right.id;
+    if (left.id != right.id) {
+        return left.id < right.id;
+    }
+    // One key twice at one instant (a capture given twice): the one that came first goes first.
+    const flow::FlowRecord& one = left.state.record;
+    const flow::FlowRecord& other = right.state.record;
+    return one.source != other.source ? one.source < other.source
+                                      : one.packet_first < other.packet_first;
 }
 
 // What stood in front of a flow's first packet.
