@@ -32,6 +32,7 @@ std::uint32_t HeadPool::open(const packet::FlowLayer& layer,
     head.from_stream_start = start.known;
     head.gap = {};
     head.truncated = false;
+    head.hello = nullptr;
     block.large = {LargePool::kNone, LargePool::kNone};
     block.used = {};
     block.target = {};

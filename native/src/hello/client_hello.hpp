@@ -1,0 +1,72 @@
+// A flow's ClientHello: TLS over TCP, DTLS, and QUIC v1/v2 Initials (decrypted: their keys are
+// public). Takes: a FlowHead. Gives: what the client said of itself. Guarantees: a pure function of
+// the head; octets are read through ByteReader only; fixed size; a hello that is cut short or
+// contradicts itself is none.
+//
+// Sources: RFC 8446 §4.1.2, RFC 5246 §7.4.1.2, RFC 6347 §4.2, RFC 9147 §5.3, RFC 9001, RFC 9369,
+// RFC 6066 §3, RFC 7301 §3.1; JA4 as in FoxIO's specification (BSD-3-Clause).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/byte_reader.hpp"
+#include "head/flow_head.hpp"
+
+namespace flowclass::hello {
+
+using base::Bytes;
+using head::Direction;
+
+enum class Carrier : std::uint8_t { tls, dtls, quic };
+
+// Octets that lay apart (several DTLS fragments, several CRYPTO frames) or were encrypted are put
+// together here.
+inline constexpr std::size_t kMaxHello = 4096;
+inline constexpr std::size_t kMaxServerName = 255;  // RFC 1035 §2.3.4
+inline constexpr std::size_t kMaxAlpn = 255;
+inline constexpr std::size_t kJa4Length = 36;
+
+struct ClientHello {
+    Carrier carrier = Carrier::tls;
+    Direction direction = Direction::forward;  // of the client
+    std::uint16_t entry = 0;                   // of the head: where it begins
+    std::uint16_t record_version = 0;          // TLS, DTLS; QUIC: 0
+    std::uint32_t quic_version = 0;
+    std::uint16_t legacy_version = 0;
+    Bytes session_id;
+    Bytes cookie;                // DTLS
+    Bytes cipher_suites;         // be16 each
+    Bytes extensions;            // the whole block, without its length
+    Bytes supported_versions;    // be16 each
+    Bytes signature_algorithms;  // be16 each
+    Bytes transport_parameters;  // QUIC, RFC 9000 §18
+    bool has_server_name = false;  // the extension is there, readable or not
+
+    // Text for people and columns; empty: null. server_name is a host name in lower case of letters,
+    // digits, hyphens, underscores and dots, else empty. alpn: names joined by commas; octets that
+    // are no printable ASCII (RFC 8701's GREASE among them) leave the name out.
+    [[nodiscard]] std::string_view server_name() const noexcept {
+        return {server_name_.data(), server_name_length_};
+    }
+    [[nodiscard]] std::string_view alpn() const noexcept { return {alpn_.data(), alpn_length_}; }
+    [[nodiscard]] std::string_view ja4() const noexcept { return {ja4_.data(), ja4_length_}; }
+
+    std::array<char, kMaxServerName> server_name_{};
+    std::array<char, kMaxAlpn> alpn_{};
+    std::array<char, kJa4Length> ja4_{};
+    std::uint8_t server_name_length_ = 0;
+    std::uint8_t alpn_length_ = 0;
+    std::uint8_t ja4_length_ = 0;
+    std::array<std::uint8_t, kMaxHello> body_;  // what the spans above point into, where needed
+};
+
+// Whether a payload or stream beginning with these octets is worth read(): a few octets, no loop.
+bool may_hold_hello(const head::FlowHead& head) noexcept;
+
+// False: the head holds no whole ClientHello; `out` is then undefined.
+bool read(const head::FlowHead& head, ClientHello& out) noexcept;
+
+}  // namespace flowclass::hello
