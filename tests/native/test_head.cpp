@@ -36,6 +36,64 @@ std::vector<std::uint8_t> counted(std::size_t count, std::size_t first = 0) {
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
 
+// Sends a stream in pieces of at most `most` octets, overlapping, repeated and out of order, and
+// holds what the head keeps against it.
+void send_in_disorder(const std::vector<std::uint8_t>& stream,
+                      std::size_t most,
+                      std::mt19937& random) {
+    head::HeadPool pool(1);
+    const std::uint32_t origin =
+        random() % 3 == 0 ? 0xffffff80U : static_cast<std::uint32_t>(random());
+    struct Piece {
+        std::size_t begin, end;
+    };
+    std::vector<Piece> pieces;
+    for (std::size_t at = 0; at < stream.size();) {
+        const std::size_t end = std::min(stream.size(), at + 1 + random() % most);
+        pieces.push_back({at, end});
+        at = end;
+    }
+    const std::size_t count = pieces.size();
+    for (std::size_t extra = 0; extra < count / 2; ++extra) {
+        const std::size_t begin = random() % stream.size();
+        pieces.push_back({begin, std::min(stream.size(), begin + 1 + random() % 60)});
+    }
+    // Local disorder: each piece may move up to three places.
+    for (std::size_t place = 0; place + 3 < pieces.size(); ++place) {
+        std::swap(pieces[place], pieces[place + random() % 3]);
+    }
+    head::StreamStart start;
+    start.known = {true, true};
+    start.next_seq = {origin, 0};
+    std::uint32_t index = head::HeadPool::kNone;
+    std::uint32_t number = 0;
+    for (const Piece& piece : pieces) {
+        const std::vector<std::uint8_t> part(
+            stream.begin() + static_cast<std::ptrdiff_t>(piece.begin),
+            stream.begin() + static_cast<std::ptrdiff_t>(piece.end));
+        const auto layer = layer_of(kTcp, part, origin + static_cast<std::uint32_t>(piece.begin));
+        if (index == head::HeadPool::kNone) {
+            index = pool.open(layer, 0, start);
+        }
+        pool.add(index, layer, Direction::forward, 0, ++number);
+    }
+    const head::FlowHead& seen = pool.seal(index);
+    const base::Bytes kept = seen.stream(Direction::forward);
+    CHECK(kept.size() <= stream.size());
+    CHECK(std::equal(kept.begin(), kept.end(), stream.begin()));
+    if (!seen.gap[0]) {
+        CHECK_EQ(kept.size(), stream.size());
+    }
+    for (std::size_t entry = 0; entry < seen.entry_count; ++entry) {
+        const head::Payload payload = seen.payload(entry);
+        CHECK(payload.bytes.size() <= payload.length);
+        const std::size_t begin = seen.entries[entry].start;
+        CHECK(std::equal(payload.bytes.begin(),
+                         payload.bytes.end(),
+                         stream.begin() + static_cast<std::ptrdiff_t>(begin)));
+    }
+}
+
 }  // namespace
 
 TEST(datagrams_keep_a_prefix_each) {
@@ -86,63 +144,28 @@ TEST(an_empty_pool_says_so) {
     CHECK_EQ(pool.open(layer_of(kUdp, payload), 0, {}), head::HeadPool::kNone);
 }
 
-// Whatever the order, overlaps and repetitions, what is kept is a prefix of the true stream.
+// Whatever the order, overlaps and repetitions, what is kept is a prefix of the true stream, and
+// all that is worth keeping of it.
 TEST(tcp_streams_are_in_order_whatever_arrives) {
     std::mt19937 random(11);
     for (int round = 0; round < 2000; ++round) {
-        head::HeadPool pool(1);
-        const auto stream = counted(400, random() % 50);
-        const std::uint32_t origin =
-            round % 3 == 0 ? 0xffffff80U : static_cast<std::uint32_t>(random());
-        struct Piece {
-            std::size_t begin, end;
-        };
-        std::vector<Piece> pieces;
-        for (std::size_t at = 0; at < stream.size();) {
-            const std::size_t end = std::min(stream.size(), at + 1 + random() % 90);
-            pieces.push_back({at, end});
-            at = end;
-        }
-        const std::size_t count = pieces.size();
-        for (std::size_t extra = 0; extra < count / 2; ++extra) {
-            const std::size_t begin = random() % stream.size();
-            pieces.push_back({begin, std::min(stream.size(), begin + 1 + random() % 60)});
-        }
-        // Local disorder: each piece may move up to three places.
-        for (std::size_t place = 0; place + 3 < pieces.size(); ++place) {
-            std::swap(pieces[place], pieces[place + random() % 3]);
-        }
-        head::StreamStart start;
-        start.known = {true, true};
-        start.next_seq = {origin, 0};
-        std::uint32_t index = head::HeadPool::kNone;
-        std::uint32_t number = 0;
-        for (const Piece& piece : pieces) {
-            const std::vector<std::uint8_t> part(
-                stream.begin() + static_cast<std::ptrdiff_t>(piece.begin),
-                stream.begin() + static_cast<std::ptrdiff_t>(piece.end));
-            const auto layer =
-                layer_of(kTcp, part, origin + static_cast<std::uint32_t>(piece.begin));
-            if (index == head::HeadPool::kNone) {
-                index = pool.open(layer, 0, start);
-            }
-            pool.add(index, layer, Direction::forward, 0, ++number);
-        }
-        const head::FlowHead& seen = pool.seal(index);
-        const base::Bytes kept = seen.stream(Direction::forward);
-        CHECK(kept.size() <= stream.size());
-        CHECK(std::equal(kept.begin(), kept.end(), stream.begin()));
-        if (!seen.gap[0]) {
-            CHECK_EQ(kept.size(), stream.size());
-        }
-        for (std::size_t entry = 0; entry < seen.entry_count; ++entry) {
-            const head::Payload payload = seen.payload(entry);
-            CHECK(payload.bytes.size() <= payload.length);
-            const std::size_t begin = seen.entries[entry].start;
-            CHECK(std::equal(payload.bytes.begin(),
-                             payload.bytes.end(),
-                             stream.begin() + static_cast<std::ptrdiff_t>(begin)));
-        }
+        send_in_disorder(counted(400, random() % 50), 90, random);
+    }
+}
+
+// A ClientHello of post-quantum size: its record's header says how much is waited for.
+TEST(client_hellos_are_kept_whole_whatever_arrives) {
+    std::mt19937 random(12);
+    for (int round = 0; round < 2000; ++round) {
+        const std::size_t hello = 600 + random() % 1800;
+        std::vector<std::uint8_t> stream{22, 3, 1, 0, 0, 1, 0, 0, 0};
+        stream[3] = static_cast<std::uint8_t>((hello + 4) >> 8U);
+        stream[4] = static_cast<std::uint8_t>((hello + 4) & 0xffU);
+        stream[7] = static_cast<std::uint8_t>(hello >> 8U);
+        stream[8] = static_cast<std::uint8_t>(hello & 0xffU);
+        const auto rest = counted(hello, random() % 50);
+        stream.insert(stream.end(), rest.begin(), rest.end());
+        send_in_disorder(stream, round % 2 == 0 ? 700 : 300, random);
     }
 }
 

@@ -61,7 +61,8 @@ struct FlowHead {
         from_stream_start{};  // TCP: the SYN was seen, so the kept stream begins at its first octet
     std::array<bool, 2> gap{};  // TCP: octets are missing behind the kept ones
     bool truncated = false;     // a snap length cut what would have been kept
-    // What was read of it before it is matched: the client's hello, or none. A function of the rest.
+    // What was read of it before it is matched: the client's hello, or none. A function of the
+    // rest.
     const hello::ClientHello* hello = nullptr;
 
     [[nodiscard]] Payload payload(std::size_t entry) const noexcept {

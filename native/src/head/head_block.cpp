@@ -37,6 +37,7 @@ std::uint32_t HeadPool::open(const packet::FlowLayer& layer,
     block.used = {};
     block.target = {};
     block.judged = {};
+    block.small_only = {};
     block.tcp = {};
     block.payload_packets = 0;
     for (std::size_t direction = 0; direction < 2; ++direction) {
@@ -82,8 +83,10 @@ std::span<std::uint8_t> HeadPool::room(HeadBlock& block,
                                        std::size_t direction,
                                        std::size_t wanted) noexcept {
     std::uint32_t& large = block.large[direction];
-    if (large == LargePool::kNone && wanted > kSmallBytes) {
+    if (large == LargePool::kNone && wanted > kSmallBytes && !block.small_only[direction]) {
         large = large_.acquire();
+        // One that came later would have holes where octets were not kept.
+        block.small_only[direction] = large == LargePool::kNone;
         if (large != LargePool::kNone) {
             std::copy(block.small[direction].begin(),
                       block.small[direction].end(),
@@ -136,27 +139,31 @@ void HeadPool::add_segment(HeadBlock& block,
         return;
     }
     block.head.truncated = block.head.truncated || layer.payload.size() < layer.payload_length;
-    const std::span<std::uint8_t> buffer = room(block, direction, block.target[direction]);
-    const base::Bytes fresh =
+    // What comes out of order before the stream's begin is known may be wanted: it is kept as far
+    // as it can be.
+    const bool early = !block.judged[direction] && placed.offset > 0;
+    const std::size_t wanted =
+        early ? std::min<std::size_t>(std::size_t{placed.offset} + placed.length, kLargeBytes)
+              : block.target[direction];
+    const base::Bytes rest =
         layer.payload.subspan(std::min<std::size_t>(placed.skipped, layer.payload.size()));
-    const std::size_t free_octets =
-        placed.offset < buffer.size() ? buffer.size() - placed.offset : 0;
-    const std::size_t kept = std::min({fresh.size(), std::size_t{placed.length}, free_octets});
-    if (kept > 0) {
-        std::copy_n(fresh.begin(), kept, buffer.subspan(placed.offset).begin());
-    }
-    if (!block.judged[direction] && prefix.whole() >= 3) {
-        block.judged[direction] = true;
-        const std::size_t target = stream_target(
-            base::Bytes(buffer).first(std::min<std::size_t>(prefix.whole(), buffer.size())));
+    const base::Bytes fresh = rest.first(std::min<std::size_t>(placed.length, rest.size()));
+    const auto keep = [&](std::size_t size) {
+        const std::span<std::uint8_t> buffer = room(block, direction, size);
+        if (placed.offset < buffer.size()) {
+            const std::size_t kept = std::min(fresh.size(), buffer.size() - placed.offset);
+            std::copy_n(fresh.begin(), kept, buffer.subspan(placed.offset).begin());
+        }
+        return base::Bytes(buffer).first(std::min<std::size_t>(prefix.whole(), buffer.size()));
+    };
+    const base::Bytes stream = keep(wanted);
+    if (!block.judged[direction] && stream.size() >= 3) {
+        const std::size_t target = stream_target(stream);
+        block.judged[direction] = target > 0 || stream.size() >= kStreamJudge;
         block.target[direction] = static_cast<std::uint16_t>(target);
-        // This segment may have been longer than the small buffer: keep the rest of it too.
-        if (target > kSmallBytes && fresh.size() > kept && placed.offset < kSmallBytes) {
-            const std::span<std::uint8_t> larger =
-                room(block, direction, target).subspan(placed.offset);
-            std::copy_n(fresh.begin(),
-                        std::min({fresh.size(), std::size_t{placed.length}, larger.size()}),
-                        larger.begin());
+        // This segment may have been longer than the buffer was.
+        if (target > wanted) {
+            static_cast<void>(keep(target));
         }
     }
     entry.length = placed.length;

@@ -28,6 +28,7 @@ struct HeadBlock {
     std::array<std::uint16_t, 2> used{};    // datagrams: octets kept so far
     std::array<std::uint16_t, 2> target{};  // TCP: stream octets worth waiting for
     std::array<bool, 2> judged{};           // TCP: whether target has been decided
+    std::array<bool, 2> small_only{};       // there was no large buffer when one was wanted
     std::array<TcpPrefix, 2> tcp;
     std::uint32_t payload_packets = 0;
 };

@@ -16,8 +16,10 @@ namespace flowclass::head {
 inline constexpr std::size_t kPrefix = 64;  // octets kept of a payload by default
 inline constexpr std::size_t kSmallBytes =
     512;  // kept per direction by default: 8 payloads of kPrefix
-inline constexpr std::size_t kLargeBytes =
-    2048;  // kept per direction where a handshake is worth it
+// Kept per direction where a handshake is worth it: a ClientHello with post-quantum key shares and
+// a session ticket has some 2,200 octets, and QUIC spreads it over three Initials of at least
+// 1,200.
+inline constexpr std::size_t kLargeBytes = 4096;
 inline constexpr std::uint32_t kMaxPayloadPackets =
     64;  // a head closes after this many payloads, whatever it still wants
 inline constexpr base::TimeNs kHeadTime =
@@ -40,12 +42,33 @@ inline FirstOctets first_octets(base::Bytes payload) noexcept {
     return found;
 }
 
+// A QUIC Initial of version 1, version 2 or draft 29 (RFC 9000 §17.2.2, RFC 9369 §3.1), padded as
+// RFC 9000 §14.1 wants it: the ClientHello in it is read once its end is there.
+inline bool is_quic_initial(const FirstOctets& first, std::uint32_t length) noexcept {
+    if ((first.b0 & 0xc0U) != 0xc0 || length < 1200 || length > 1500) {
+        return false;
+    }
+    const std::uint32_t version = std::uint32_t{first.b1} << 24U | std::uint32_t{first.b2} << 16U |
+                                  std::uint32_t{first.b3} << 8U | first.at4 >> 8U;
+    const std::uint32_t type = (first.b0 >> 4U) & 3U;
+    return version == 0x6b3343cf ? type == 1 : type == 0 && (version == 1 || version == 0xff00001d);
+}
+
+// A DTLS record that holds a ClientHello (RFC 6347 §4.1, §4.2.2), also of the legacy version 01 00.
+inline bool is_dtls_client_hello(base::Bytes payload, const FirstOctets& first) noexcept {
+    return first.b0 == 22 && (first.b1 == 0xfe || first.b1 == 0x01) &&
+           base::at(payload, 13).u8() == 1 && payload.size() > 13;
+}
+
 // UDP and other datagrams: octets to keep of this one.
 inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) noexcept {
     const FirstOctets first = first_octets(payload);
     const std::uint8_t opcode = first.b0 >> 3U;
     // WireGuard handshake messages are told by their last octets (mac2), FINGERPRINTS §1.
     if (first.b0 >= 1 && first.b0 <= 3 && (first.b1 | first.b2 | first.b3) == 0 && length <= 256) {
+        return length;
+    }
+    if (is_quic_initial(first, length) || is_dtls_client_hello(payload, first)) {
         return length;
     }
     // OpenVPN handshakes under SHA-512 tls-auth carry their acknowledgements behind octet 81;
@@ -94,18 +117,32 @@ inline base::TimeNs head_time(base::Bytes payload) noexcept {
     return marked && (version == 0x10 || version == 0x20) ? kTunnelHeadTime : kHeadTime;
 }
 
-// TCP: octets of the in-order stream worth waiting for, judged from its first octets (at least 3).
+// The octets that stream_target() looks at.
+inline constexpr std::size_t kStreamJudge = 9;
+
+// TCP: octets of the in-order stream worth waiting for, judged from its first octets: all
+// kStreamJudge of them, or those there will ever be.
 inline std::size_t stream_target(base::Bytes stream) noexcept {
     base::ByteReader reader(stream);
     const std::uint16_t frame = reader.be16();
-    const std::uint8_t opcode = reader.u8() >> 3U;
+    const std::uint8_t third = reader.u8();
     if (!reader.ok()) {
         return 0;
     }
     // OpenVPN over TCP: a 16-bit length, then an opcode; its frames are counted by walking the
     // chain, §2.
+    const std::uint8_t opcode = third >> 3U;
     if (frame >= 14 && frame <= 1627 && opcode >= 3 && opcode <= 11) {
         return kLargeBytes;
+    }
+    // A TLS record with a ClientHello (RFC 8446 §5.1, §4): the hello's length, its own header and
+    // those of the records that it may be spread over.
+    reader.skip(2);
+    const std::uint8_t type = reader.u8();
+    const std::uint32_t hello = reader.be24();
+    if (frame >> 8U == 22 && (frame & 0xffU) == 3 && type == 1 && reader.ok()) {
+        constexpr std::uint32_t kLeastRecord = 256;
+        return std::min<std::size_t>(9 + hello + hello / kLeastRecord * 5, kLargeBytes);
     }
     return 0;
 }
