@@ -50,6 +50,10 @@ struct Check {
     float bits = 0;
 };
 
+// How one flow sets up another between the same two addresses. A matcher's info says which kind its
+// flows lead and which they follow; the engine puts them together (engine/link_table.hpp).
+enum class LinkKind : std::uint8_t { none, ike, tls, pptp, tinc, count_ };
+
 // Who a protocol's own roles say is the initiator.
 enum class Initiator : std::uint8_t { not_known, forward, reverse };
 
@@ -103,6 +107,9 @@ class Evidence {
     // (DESIGN: confirmed).
     void set_assigned_ip_protocol() noexcept { assigned_ip_protocol_ = true; }
 
+    // A number that the leading and the following flow both carry (an SPI, a call id), or 0.
+    void set_link_token(std::uint64_t token) noexcept { link_token_ = token; }
+
     [[nodiscard]] std::span<const Check> checks() const noexcept {
         return std::span(checks_).first(count_);
     }
@@ -112,10 +119,12 @@ class Evidence {
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     [[nodiscard]] bool both_directions() const noexcept { return directions_[0] && directions_[1]; }
     [[nodiscard]] bool assigned_ip_protocol() const noexcept { return assigned_ip_protocol_; }
+    [[nodiscard]] std::uint64_t link_token() const noexcept { return link_token_; }
 
   private:
     std::array<Check, kMaxChecks> checks_;
     std::string_view variant_;
+    std::uint64_t link_token_ = 0;
     float bits_ = 0;
     std::uint8_t count_ = 0;
     std::array<bool, 2> directions_{};
@@ -201,6 +210,8 @@ struct MatcherInfo {
     std::span<const std::string_view> variants;  // every variant the matcher can say
     std::span<const Rule* const> rules;          // every rule it can say
     std::string_view sources;
+    LinkKind leads = LinkKind::none;
+    std::array<LinkKind, 2> follows{};
 };
 
 template <typename M>
