@@ -7,12 +7,12 @@
 // CONNECT asks for a tunnel: no evidence here, nor for the answer to it where that is all there is.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
 
 #include "fingerprint/contract.hpp"
+#include "fingerprint/text.hpp"
 
 namespace flowclass::fingerprint::http {
 
@@ -59,7 +59,7 @@ struct Matcher {
         Evidence evidence;
         for (const Direction direction : {Direction::forward, Direction::reverse}) {
             const Bytes stream = head.stream(direction);
-            if (starts(stream, "CONNECT ") || is_tunnel_answer(stream)) {
+            if (has_text(stream, "CONNECT ") || is_tunnel_answer(stream)) {
                 return {};
             }
             if (!add_request(evidence, head, direction) &&
@@ -71,18 +71,10 @@ struct Matcher {
     }
 
   private:
-    static bool starts(Bytes stream, std::string_view text, std::size_t offset = 0) noexcept {
-        const Bytes found = at(stream, offset).bytes(text.size());
-        return found.size() == text.size() &&
-               std::equal(text.begin(), text.end(), found.begin(), [](char want, std::uint8_t got) {
-                   return static_cast<std::uint8_t>(want) == got;
-               });
-    }
-
     // The usual reason phrase of an answer to CONNECT; the request may be outside the capture.
     static bool is_tunnel_answer(Bytes stream) noexcept {
-        return starts(stream, "HTTP/1.") &&
-               (starts(stream, " 200 Connection ", 8) || starts(stream, " 200 connection ", 8));
+        return has_text(stream, "HTTP/1.") &&
+               (has_text(stream, " 200 Connection ", 8) || has_text(stream, " 200 connection ", 8));
     }
 
     static bool add_request(Evidence& evidence,
@@ -91,7 +83,7 @@ struct Matcher {
         const Bytes stream = head.stream(direction);
         std::size_t target = 0;
         for (const std::string_view method : kMethods) {
-            if (starts(stream, method)) {
+            if (has_text(stream, method)) {
                 target = method.size();
                 break;
             }
@@ -104,7 +96,7 @@ struct Matcher {
             ++end;
         }
         const bool whole = end < stream.size();
-        if (whole && !starts(stream, " HTTP/1.", end)) {
+        if (whole && !has_text(stream, " HTTP/1.", end)) {
             return false;  // RTSP, SIP, or no version at all
         }
         // One of 32 methods, one of three beginnings.
@@ -118,28 +110,17 @@ struct Matcher {
     }
 
     static bool is_target(Bytes stream, std::size_t offset) noexcept {
-        return starts(stream, "/", offset) || starts(stream, "* ", offset) ||
-               starts(stream, "http://", offset) || starts(stream, "https://", offset);
+        return has_text(stream, "/", offset) || has_text(stream, "* ", offset) ||
+               has_text(stream, "http://", offset) || has_text(stream, "https://", offset);
     }
 
     static void add_response(Evidence& evidence,
                              const FlowHead& head,
                              Direction direction) noexcept {
         const Bytes stream = head.stream(direction);
-        if (!starts(stream, "HTTP/1.")) {
-            return;
-        }
-        ByteReader reader = at(stream, 7);
-        const std::uint8_t minor = reader.u8();
-        const std::uint8_t space = reader.u8();
-        const std::uint8_t hundreds = reader.u8();
-        const std::uint8_t tens = reader.u8();
-        const std::uint8_t ones = reader.u8();
-        const auto digit = [](std::uint8_t octet) { return octet >= '0' && octet <= '9'; };
-        if (reader.ok() && (minor == '0' || minor == '1') && space == ' ' && hundreds >= '1' &&
-            hundreds <= '5' && digit(tens) && digit(ones)) {
+        if (is_http_status(stream)) {
             // Eight fixed octets, a bit of choice, and three digits.
-            evidence.add_stream(kStatus, head, direction, 0, 12, 86);
+            evidence.add_stream(kStatus, head, direction, 0, kHttpStatus, 86);
         }
     }
 
@@ -147,7 +128,7 @@ struct Matcher {
                             const FlowHead& head,
                             Direction direction) noexcept {
         constexpr std::string_view kText = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-        if (!starts(head.stream(direction), kText)) {
+        if (!has_text(head.stream(direction), kText)) {
             return false;
         }
         evidence.add_stream(kPreface, head, direction, 0, kText.size(), 192);
