@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "fingerprint/link.hpp"
 #include "fingerprint/match.hpp"
 
 namespace flowclass::batch {
@@ -47,6 +48,9 @@ struct Rules {
         std::vector<const fingerprint::Rule*> all;
         for (const auto& matcher : fingerprint::matchers()) {
             all.insert(all.end(), matcher.info->rules.begin(), matcher.info->rules.end());
+        }
+        for (const fingerprint::LinkRule& link : fingerprint::kLinkRules) {
+            all.push_back(&link.rule);
         }
         for (const fingerprint::Rule* rule : all) {
             names.emplace_back(rule->id);

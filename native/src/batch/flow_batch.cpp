@@ -189,9 +189,14 @@ void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way
         alternative_protocol_.add(fingerprint::matchers()[other.matcher].info->protocol);
         alternative_bits_.add(other.bits);
     }
-    server_name_.add_null();
-    alpn_.add_null();
-    ja4_.add_null();
+    if (row.linked.none()) {
+        linked_flow_id_.add_null();
+    } else {
+        linked_flow_id_.add(view(flow::to_text(row.linked)));
+    }
+    add_if_some(server_name_, row.server_name);
+    add_if_some(alpn_, row.alpn);
+    add_if_some(ja4_, row.ja4);
 }
 
 void FlowBatchBuilder::append_checks(std::span<const fingerprint::Check> checks,
@@ -311,7 +316,7 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
     checks.push_back(evidence_check_bits_.finish());
     out.push_back(evidence_.finish(std::move(checks)));
     out.push_back(alternatives_.finish(fields(alternative_protocol_, alternative_bits_)));
-    put(server_name_, alpn_, ja4_);
+    put(linked_flow_id_, server_name_, alpn_, ja4_);
     out.push_back(registry_match_.finish(names.registry_match));
     put(registration_id_, matched_prefix_);
     out.push_back(matched_end_.finish(names.matched_end));

@@ -84,7 +84,7 @@ class FlowBatchBuilder {
     ListOffsets alternatives_;
     TextColumn alternative_protocol_;
     FixedColumn<float> alternative_bits_;
-    TextColumn server_name_, alpn_, ja4_;
+    TextColumn linked_flow_id_, server_name_, alpn_, ja4_;
     Name registry_match_;
     TextColumn registration_id_, matched_prefix_;
     Name matched_end_, policy_outcome_, policy_phase_, policy_reason_;

@@ -30,6 +30,10 @@ struct FlowRow {
     std::string_view variant;
     std::span<const fingerprint::Check> checks;
     std::span<const fingerprint::Alternative> alternatives;
+    flow::FlowId linked;  // the flow that set this one up; none
+
+    // What the client said; empty: null.
+    std::string_view server_name, alpn, ja4;
 
     // Set where a registry, and a policy, was given.
     const registry::FlowMatch* registry_match = nullptr;

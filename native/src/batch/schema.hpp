@@ -11,7 +11,7 @@
 
 namespace flowclass::batch {
 
-inline constexpr std::string_view kSchemaVersion = "1.0.0";
+inline constexpr std::string_view kSchemaVersion = "1.1.0";
 
 enum class ColumnType : std::uint8_t {
     text,

@@ -193,6 +193,7 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
             owners[index + 2 * kAhead]->evidence().prefetch(
                 flows[index + 2 * kAhead]->state.evidence);
             owners[index + kAhead]->evidence().prefetch_more(flows[index + kAhead]->state.evidence);
+            owners[index + kAhead]->hellos().prefetch(flows[index + kAhead]->state.hello);
         }
         append(*flows[index],
                *owners[index],
@@ -213,13 +214,21 @@ void Engine::append(const EndedFlow& flow,
     row.end_reason = flow.reason;
     row.registry_match = match;
     row.judgement = judgement;
-    std::array<fingerprint::Check, fingerprint::Evidence::kMaxChecks> checks;
+    std::array<fingerprint::Check, fingerprint::Evidence::kMaxChecks + 1> checks;
+    HelloStore::Text hello;
     if (flow.state.evidence != EvidenceStore::kNone) {
         const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
         std::size_t check_count = 0;
         owner.evidence().for_each_check(flow.state.evidence, [&](const fingerprint::Check& check) {
             checks[check_count++] = check;
         });
+        if (saved.link.rule != nullptr) {
+            // No octet of this flow: packet 0, and the time is the leading flow's first payload's.
+            checks[check_count++] = {.rule = &saved.link.rule->rule,
+                                     .time = saved.link.leader_begun,
+                                     .bits = saved.link.rule->bits};
+            row.linked = saved.link.leader;
+        }
         row.matcher = saved.matcher;
         row.tier = saved.tier;
         row.bits = saved.bits;
@@ -228,6 +237,12 @@ void Engine::append(const EndedFlow& flow,
                                                               : saved.initiator;
         row.checks = std::span(checks).first(check_count);
         row.alternatives = std::span(saved.alternatives).first(saved.alternative_count);
+    }
+    if (flow.state.hello != HelloStore::kNone) {
+        owner.hellos().read(flow.state.hello, hello);
+        row.server_name = hello.server_name();
+        row.alpn = hello.alpn();
+        row.ja4 = hello.ja4();
     }
     if (flow.state.record.encaps != UINT32_MAX) {
         const EncapStack& stack = owner.encaps(flow.state.record.encaps);

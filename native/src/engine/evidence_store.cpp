@@ -5,7 +5,26 @@
 
 namespace flowclass::engine {
 
-std::uint32_t EvidenceStore::save(const fingerprint::Match& match) noexcept {
+namespace {
+
+// Who leads must be sure of itself; who follows must at least be somebody.
+Link link_of(const fingerprint::Match& match, base::TimeNs begun) noexcept {
+    const fingerprint::MatcherInfo& info = *fingerprint::matchers()[match.matcher].info;
+    Link link;
+    link.begun = begun;
+    link.token = match.evidence.link_token();
+    if (match.tier >= fingerprint::Tier::probable) {
+        link.leads = info.leads;
+    }
+    if (match.tier >= fingerprint::Tier::possible) {
+        link.follows = info.follows;
+    }
+    return link;
+}
+
+}  // namespace
+
+std::uint32_t EvidenceStore::save(const fingerprint::Match& match, base::TimeNs begun) noexcept {
     if (match.matcher == fingerprint::kNoMatcher && match.alternative_count == 0) {
         return kNone;
     }
@@ -22,6 +41,9 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match) noexcept {
     saved.bits = found ? match.evidence.bits() : 0;
     saved.variant = found ? match.evidence.variant() : std::string_view();
     saved.initiator = found ? match.evidence.initiator() : fingerprint::Initiator::not_known;
+    saved.both_directions = found && match.evidence.both_directions();
+    saved.assigned_ip_protocol = found && match.evidence.assigned_ip_protocol();
+    saved.link = found ? link_of(match, begun) : Link();
     saved.alternatives = match.alternatives;
     saved.alternative_count = static_cast<std::uint8_t>(match.alternative_count);
     saved.more = kNone;
@@ -65,6 +87,14 @@ std::uint32_t EvidenceStore::copy(std::uint32_t index) noexcept {
         link = &more_[copied].next;
     }
     return twin;
+}
+
+void EvidenceStore::take_link(std::uint32_t index, const Link& link) noexcept {
+    Saved& saved = saved_[index];
+    saved.link = link;
+    saved.bits += link.rule->bits;
+    saved.tier =
+        fingerprint::tier_of(saved.bits, saved.both_directions, saved.assigned_ip_protocol);
 }
 
 void EvidenceStore::release(std::uint32_t index) noexcept {

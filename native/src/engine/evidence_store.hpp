@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/virtual_array.hpp"
+#include "engine/link_table.hpp"
 #include "fingerprint/match.hpp"
 
 namespace flowclass::engine {
@@ -26,6 +27,9 @@ class EvidenceStore {
         fingerprint::Initiator initiator = fingerprint::Initiator::not_known;
         std::uint8_t check_count = 0;
         std::uint8_t alternative_count = 0;
+        bool both_directions = false;
+        bool assigned_ip_protocol = false;
+        Link link;
         std::array<fingerprint::Alternative, fingerprint::kMaxAlternatives> alternatives{};
         std::array<fingerprint::Check, kChecksHere> checks{};
     };
@@ -35,9 +39,12 @@ class EvidenceStore {
 
     // kNone for a match that says nothing, and when the store is full (the flow stays unknown,
     // which is a miss, not a lie).
-    std::uint32_t save(const fingerprint::Match& match) noexcept;
+    // `begun`: the first payload's time.
+    std::uint32_t save(const fingerprint::Match& match, base::TimeNs begun) noexcept;
     std::uint32_t copy(std::uint32_t index) noexcept;
     void release(std::uint32_t index) noexcept;
+    // Adds what the link is worth to the verdict, once a leader was found.
+    void take_link(std::uint32_t index, const Link& link) noexcept;
 
     [[nodiscard]] const Saved& operator[](std::uint32_t index) const noexcept {
         return saved_[index];

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/evidence_store.hpp"
+#include "engine/hello_store.hpp"
 #include "feature/accumulators.hpp"
 #include "flow/flow_record.hpp"
 #include "flow/flow_table.hpp"
@@ -16,11 +17,23 @@ struct FlowState {
     flow::FlowRecord record;
     std::uint32_t head = head::HeadPool::kNone;     // open head
     std::uint32_t evidence = EvidenceStore::kNone;  // verdict, once the head is closed
+    std::uint32_t hello = HelloStore::kNone;        // what its client said
     std::uint32_t payload_packets = 0;
     bool head_done = false;
     bool wheel_checked =
         false;  // the wheel has come by once: a head opened later must be scheduled
-    base::TimeNs head_deadline = 0;
+    // Whether a leader is to be looked for: no, once it is time, or in a later turn of the wheel
+    // than this number.
+    std::uint32_t link_turn = kNoLink;
+    base::TimeNs head_deadline = 0;  // once the head is closed: when its verdict stood
+
+    static constexpr std::uint32_t kNoLink = 0;
+    static constexpr std::uint32_t kLinkWaits = 1;
+    static constexpr std::uint32_t kFirstTurn = 2;
+    // When every verdict that counts for it has stood.
+    [[nodiscard]] base::TimeNs link_due() const noexcept {
+        return base::saturating_add(head_deadline, kLinkWait);
+    }
 };
 
 // Where the flow's rows are put in order: closed at, then first packet, then name. It depends on

@@ -61,6 +61,11 @@ class HelloStore {
         std::array<std::uint8_t, 3> lengths;
         std::array<char, kOctets> octets;
     };
+
+  public:
+    static constexpr std::size_t kNodeBytes = sizeof(Node);
+
+  private:
     std::uint32_t save(std::array<std::uint8_t, 3> lengths, std::span<const char> octets) noexcept;
 
     base::Pool<Node> nodes_;

@@ -22,8 +22,9 @@ constexpr std::uint16_t kAck = 16;
 // that finds none stays unknown and is counted.
 constexpr std::size_t kFlowsPerHead = 4;
 constexpr std::size_t kHeadBytes = sizeof(head::HeadBlock) + sizeof(head::LargeBuffer);
-constexpr std::size_t kBytesPerFlow =
-    Table::bytes_per_flow() + sizeof(EvidenceStore::Saved) + kHeadBytes / kFlowsPerHead;
+constexpr std::size_t kBytesPerFlow = Table::bytes_per_flow() + sizeof(EvidenceStore::Saved) +
+                                      HelloStore::kNodeBytes +
+                                      (kHeadBytes + LinkTable::kLeaderBytes) / kFlowsPerHead;
 constexpr std::size_t kLeastFlows = 1024;
 
 constexpr std::size_t kMostAhead = std::size_t{192} << 10U;  // a burst of full Ethernet frames
@@ -34,6 +35,11 @@ std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept 
 }
 
 std::size_t head_capacity(std::size_t flows) noexcept {
+    return std::max(flows / kFlowsPerHead, kLeastFlows);
+}
+
+// Sessions that may set up other flows: the newest of the last two minutes.
+std::size_t link_capacity(std::size_t flows) noexcept {
     return std::max(flows / kFlowsPerHead, kLeastFlows);
 }
 
@@ -58,6 +64,8 @@ Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, st
       table_(flow_capacity(options, count)),
       heads_(head_capacity(table_.capacity())),
       evidence_(table_.capacity() * 2),
+      hellos_(table_.capacity() * 2),
+      links_(link_capacity(table_.capacity()), key),
       encaps_(table_.capacity() * 2),
       counts_order_(number == 0) {}
 
@@ -320,7 +328,7 @@ void Shard::note_payload(std::uint32_t slot,
         return;
     }
     if (state.head != head::HeadPool::kNone && frame.clock > state.head_deadline) {
-        close_head(state);
+        close_head(slot, state.head_deadline);
         return;
     }
     if (state.head == head::HeadPool::kNone) {
@@ -340,6 +348,7 @@ void Shard::note_payload(std::uint32_t slot,
     if (heads_.add(state.head, layer, direction, frame.time, state.payload_packets)) {
         // A head that is complete takes no more; it is matched with the others of this burst.
         state.head_done = true;
+        state.head_deadline = frame.clock;
         complete_[complete_count_++] = slot;
     }
 }
@@ -350,21 +359,57 @@ void Shard::on_heads() noexcept {
         FlowState& state = table_[complete_[index]].value;
         // The slot may have changed hands since: a head that is still filling is another flow's.
         if (state.head != head::HeadPool::kNone && state.head_done) {
-            close_head(state);
+            close_head(complete_[index], state.head_deadline);
         }
     }
     complete_count_ = 0;
 }
 
-void Shard::close_head(FlowState& state) noexcept {
+void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
+    FlowState& state = table_[slot].value;
     fingerprint::match(heads_.seal(state.head), match_);
-    state.evidence = evidence_.save(match_);
+    state.evidence = evidence_.save(match_, heads_.time_first(state.head));
     if (state.evidence == EvidenceStore::kNone && match_.matcher != fingerprint::kNoMatcher) {
         ++counters_.evidence_refused;
+    }
+    if (match_.has_hello) {
+        state.hello = hellos_.save(match_.hello);
     }
     heads_.close(state.head);
     state.head = head::HeadPool::kNone;
     state.head_done = true;
+    state.head_deadline = std::min(state.head_deadline, when);
+    if (state.evidence != EvidenceStore::kNone) {
+        note_link(slot);
+    }
+}
+
+// A verdict that may lead others is remembered; one that may follow another waits for it.
+void Shard::note_link(std::uint32_t slot) noexcept {
+    Table::Slot& found = table_[slot];
+    const Link& link = evidence_[found.value.evidence].link;
+    if (link.leads != fingerprint::LinkKind::none) {
+        const flow::FlowRecord& record = found.value.record;
+        links_.add_leader(links_.pair_of(found.key),
+                          link,
+                          flow::make_flow_id(found.key, record.parent, record.named),
+                          found.value.head_deadline);
+    }
+    if (link.may_follow()) {
+        found.value.link_turn = FlowState::kLinkWaits;
+    }
+}
+
+void Shard::find_leader(const flow::FlowKey& key,
+                        FlowState& state,
+                        flow::FlowId id,
+                        base::TimeNs due) noexcept {
+    state.link_turn = FlowState::kNoLink;
+    Link link = evidence_[state.evidence].link;
+    links_.find_leader(links_.pair_of(key), link, id, due);
+    if (!link.leader.none()) {
+        evidence_.take_link(state.evidence, link);
+    }
 }
 
 }  // namespace flowclass::engine

@@ -38,12 +38,15 @@ class Shard {
         return decoder_.counters();
     }
     [[nodiscard]] const EvidenceStore& evidence() const noexcept { return evidence_; }
+    [[nodiscard]] const HelloStore& hellos() const noexcept { return hellos_; }
     [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept {
         return encaps_[index];
     }
     [[nodiscard]] std::size_t table_bytes() const noexcept { return table_.bytes(); }
     [[nodiscard]] std::size_t head_bytes() const noexcept { return heads_.bytes(); }
-    [[nodiscard]] std::size_t evidence_bytes() const noexcept { return evidence_.bytes(); }
+    [[nodiscard]] std::size_t evidence_bytes() const noexcept {
+        return evidence_.bytes() + hellos_.bytes() + links_.bytes();
+    }
     [[nodiscard]] std::size_t peak_flows() const noexcept { return table_.peak(); }
     [[nodiscard]] base::TimeNs clock() const noexcept { return clock_; }
     [[nodiscard]] base::TimeNs time_first() const noexcept { return time_first_; }
@@ -87,7 +90,14 @@ class Shard {
     void cut_segment(std::uint32_t slot, base::TimeNs when) noexcept;
     void end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept;
     void append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept;
-    void close_head(FlowState& state) noexcept;
+    // `when`: the packet time at which the verdict stands.
+    void close_head(std::uint32_t slot, base::TimeNs when) noexcept;
+    void note_link(std::uint32_t slot) noexcept;
+    void find_leader(const flow::FlowKey& key,
+                     FlowState& state,
+                     flow::FlowId id,
+                     base::TimeNs due) noexcept;
+    void release_verdict(const FlowState& state) noexcept;
     void evict() noexcept;
     void turn_wheel() noexcept;
     void fetch_due(std::span<const std::uint32_t> slots) noexcept;
@@ -103,6 +113,9 @@ class Shard {
     flow::TimerWheel wheel_;
     head::HeadPool heads_;
     EvidenceStore evidence_;
+    HelloStore hellos_;
+    LinkTable links_;
+    std::uint32_t turn_ = FlowState::kFirstTurn;  // of the wheel
     base::Pool<EncapStack> encaps_;
     Counters counters_;
     bool counts_order_;  // one shard counts what all of them see

@@ -33,10 +33,16 @@ Shard::Deadline Shard::deadline_of(const FlowState& state) const noexcept {
     return next;
 }
 
-// When the wheel should come by: for the open head, or for the flow.
+// When the wheel should come by: for the open head, for the flow's leader, or for the flow.
 base::TimeNs Shard::wake_of(const FlowState& state) const noexcept {
     const base::TimeNs end = deadline_of(state).when;
-    return state.head != head::HeadPool::kNone ? std::min(end, state.head_deadline) : end;
+    if (state.head != head::HeadPool::kNone) {
+        return std::min(end, state.head_deadline);
+    }
+    if (state.link_turn == FlowState::kLinkWaits) {
+        return std::min(end, state.link_due());
+    }
+    return state.link_turn == FlowState::kNoLink ? end : INT64_MIN;
 }
 
 // Ends or cuts the flow if its time is up at `clock`; true when it is gone.
@@ -57,6 +63,7 @@ bool Shard::expire(std::uint32_t slot, base::TimeNs clock) noexcept {
 
 void Shard::turn_wheel() noexcept {
     if (started_) {
+        turn_ = std::max(turn_ + 1, FlowState::kFirstTurn);
         wheel_.advance(
             clock_,
             table_.links(),
@@ -87,7 +94,19 @@ void Shard::on_due(std::uint32_t slot) noexcept {
     FlowState& state = table_[slot].value;
     state.wheel_checked = true;
     if (state.head != head::HeadPool::kNone && clock_ > state.head_deadline) {
-        close_head(state);
+        close_head(slot, state.head_deadline);
+    }
+    // In this turn heads may be still open whose verdicts count; in the next none is.
+    if (state.link_turn == FlowState::kLinkWaits &&
+        flow::TimerWheel::tick_of(state.link_due()) < flow::TimerWheel::tick_of(clock_)) {
+        state.link_turn = turn_;
+    } else if (state.link_turn >= FlowState::kFirstTurn && state.link_turn != turn_) {
+        const Table::Slot& found = table_[slot];
+        const flow::FlowRecord& record = state.record;
+        find_leader(found.key,
+                    state,
+                    flow::make_flow_id(found.key, record.parent, record.named),
+                    state.link_due());
     }
     wheel_.schedule(slot, wake_of(state), table_.links());
 }
@@ -109,11 +128,15 @@ void Shard::append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeN
 void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
     FlowState& state = table_[slot].value;
     if (state.head != head::HeadPool::kNone) {
-        close_head(state);
+        close_head(slot, when);
     }
     append_ended(slot, flow::EndReason::active, when);
     state.evidence = state.evidence == EvidenceStore::kNone ? EvidenceStore::kNone
                                                             : evidence_.copy(state.evidence);
+    if (state.evidence == EvidenceStore::kNone) {
+        state.link_turn = FlowState::kNoLink;
+    }
+    state.hello = state.hello == HelloStore::kNone ? HelloStore::kNone : hellos_.copy(state.hello);
     if (state.record.encaps != UINT32_MAX) {
         const std::uint32_t copied = encaps_.acquire();
         if (copied != UINT32_MAX) {
@@ -130,18 +153,13 @@ void Shard::end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs wh
     FlowState& state = table_[slot].value;
     wheel_.remove(slot, table_.links());
     if (state.head != head::HeadPool::kNone) {
-        close_head(state);
+        close_head(slot, when);
     }
     if (state.sums.packets[0] + state.sums.packets[1] > 0) {
         append_ended(slot, reason, when);
     } else {
         // A segment that no packet came for is no flow.
-        if (state.evidence != EvidenceStore::kNone) {
-            evidence_.release(state.evidence);
-        }
-        if (state.record.encaps != UINT32_MAX) {
-            encaps_.release(state.record.encaps);
-        }
+        release_verdict(state);
     }
     table_.erase(slot);
 }
@@ -185,8 +203,12 @@ void Shard::finish() noexcept {
 std::span<const EndedFlow* const> Shard::ended() noexcept {
     // Flows that close before the hand's tick have all been seen; later ones may still get company.
     safe_ = flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
-    for (const EndedFlow& flow : ended_) {
+    for (EndedFlow& flow : ended_) {
         if (is_ready(flow)) {
+            if (flow.state.link_turn != FlowState::kNoLink) {
+                find_leader(
+                    flow.key, flow.state, flow.id, std::min(flow.state.link_due(), flow.closed));
+            }
             ready_.push_back(&flow);
         }
     }
@@ -196,14 +218,22 @@ std::span<const EndedFlow* const> Shard::ended() noexcept {
     return ready_;
 }
 
+// What a flow, or a segment of one, holds in the stores.
+void Shard::release_verdict(const FlowState& state) noexcept {
+    if (state.evidence != EvidenceStore::kNone) {
+        evidence_.release(state.evidence);
+    }
+    if (state.hello != HelloStore::kNone) {
+        hellos_.release(state.hello);
+    }
+    if (state.record.encaps != UINT32_MAX) {
+        encaps_.release(state.record.encaps);
+    }
+}
+
 void Shard::release_ended() noexcept {
     for (const EndedFlow* flow : ready_) {
-        if (flow->state.evidence != EvidenceStore::kNone) {
-            evidence_.release(flow->state.evidence);
-        }
-        if (flow->state.record.encaps != UINT32_MAX) {
-            encaps_.release(flow->state.record.encaps);
-        }
+        release_verdict(flow->state);
     }
     ready_.clear();
     std::erase_if(ended_, [this](const EndedFlow& flow) { return is_ready(flow); });

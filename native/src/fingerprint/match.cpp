@@ -142,6 +142,7 @@ void match(const FlowHead& head, Match& out) noexcept {
     out.matcher = kNoMatcher;
     out.tier = Tier::none;
     out.alternative_count = 0;
+    out.has_hello = false;
     const FirstPayload forward = first_payload(head, Direction::forward);
     const FirstPayload reverse = first_payload(head, Direction::reverse);
     const auto& by_first_byte = table().by_first_byte[transport_of(head.ip_proto)];

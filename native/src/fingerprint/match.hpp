@@ -9,6 +9,7 @@
 #include <span>
 
 #include "fingerprint/contract.hpp"
+#include "hello/client_hello.hpp"
 
 namespace flowclass::fingerprint {
 
@@ -26,6 +27,8 @@ struct Match {
     Evidence evidence;
     std::array<Alternative, kMaxAlternatives> alternatives{};  // >= 16 bits, strongest first
     std::size_t alternative_count = 0;
+    bool has_hello = false;
+    hello::ClientHello hello;  // what the client said, where has_hello
 };
 
 struct MatcherEntry {

@@ -1,0 +1,93 @@
+// Flows that set up others between the same two addresses, for a while. Takes: verdicts at the head
+// clock. Gives: for a flow that follows, the one that led it. Guarantees: fixed size; what is found
+// depends on the packets' times alone, not on when it is asked, as long as nothing was forgotten.
+//
+// A leader counts for a follower when it began before it, at most kLinkWindow, and its verdict
+// stood when the follower's case is closed (`due`). Verdicts stand at fixed packet times, so every
+// cut of the input and every number of threads finds the same leader: flows between two addresses
+// share a shard.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "base/hash.hpp"
+#include "base/time.hpp"
+#include "base/virtual_array.hpp"
+#include "fingerprint/link.hpp"
+#include "flow/flow_record.hpp"
+
+namespace flowclass::engine {
+
+inline constexpr base::TimeNs kLinkWindow = 120 * base::kSecond;
+// A follower waits this long for its leader's verdict: longer than any head is open.
+inline constexpr base::TimeNs kLinkWait = 16 * base::kSecond;
+
+// What a flow's verdict says about links, and what was found.
+struct Link {
+    fingerprint::LinkKind leads = fingerprint::LinkKind::none;
+    std::array<fingerprint::LinkKind, 2> follows{};
+    std::uint64_t token = 0;  // 0: none
+    base::TimeNs begun = 0;   // first payload
+    flow::FlowId leader;      // none until one is found
+    base::TimeNs leader_begun = 0;
+    const fingerprint::LinkRule* rule = nullptr;
+
+    [[nodiscard]] bool may_follow() const noexcept {
+        return follows[0] != fingerprint::LinkKind::none;
+    }
+};
+
+class LinkTable {
+  public:
+    LinkTable() noexcept = default;
+    LinkTable(std::size_t capacity, base::HashKey key);
+
+    // The two addresses, in a form that both directions and all ports share.
+    [[nodiscard]] std::uint64_t pair_of(const flow::FlowKey& key) const noexcept;
+
+    void add_leader(std::uint64_t pair,
+                    const Link& link,
+                    flow::FlowId id,
+                    base::TimeNs matched) noexcept;
+    // Fills the leader in where there is one.
+    void find_leader(std::uint64_t pair,
+                     Link& link,
+                     flow::FlowId own,
+                     base::TimeNs due) const noexcept;
+
+    [[nodiscard]] std::uint64_t forgotten() const noexcept { return forgotten_; }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return std::min(last_, mask_ + 1) * kLeaderBytes;
+    }
+
+  private:
+    struct Leader {
+        std::uint64_t pair = 0;
+        std::uint64_t token = 0;
+        std::uint64_t older = 0;  // number of the leader before it in its bucket, 0: none
+        base::TimeNs begun = 0;
+        base::TimeNs matched = 0;
+        flow::FlowId id;
+        fingerprint::LinkKind kind = fingerprint::LinkKind::none;
+    };
+
+  public:
+    static constexpr std::size_t kLeaderBytes = sizeof(Leader) + sizeof(std::uint64_t);
+
+  private:
+    // The leader of a number that was not overwritten yet.
+    [[nodiscard]] const Leader* at(std::uint64_t number) const noexcept {
+        return number == 0 || number + mask_ < last_ ? nullptr : &leaders_[number & mask_];
+    }
+
+    base::HashKey key_;
+    base::VirtualArray<Leader> leaders_;         // a ring
+    base::VirtualArray<std::uint64_t> buckets_;  // the newest number of each
+    std::uint64_t mask_ = 0;
+    std::uint64_t last_ = 0;  // numbers count from 1
+    std::uint64_t forgotten_ = 0;
+};
+
+}  // namespace flowclass::engine
