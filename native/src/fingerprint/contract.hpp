@@ -195,7 +195,7 @@ inline constexpr std::uint8_t kUdp = 17;
 // direction, the first payload has a first octet in the set and a length on the wire in
 // [least_length, most_length].
 struct Prefilter {
-    std::array<std::uint8_t, 4> ip_protos{};  // IANA numbers, 0-filled
+    std::array<std::uint8_t, 8> ip_protos{};  // IANA numbers, 0-filled
     ByteSet first_bytes = ByteSet::all();
     std::uint32_t least_length = 1;
     std::uint32_t most_length = UINT32_MAX;
