@@ -51,7 +51,8 @@ struct Matcher {
                                       .ports = kPorts,
                                       .variants = {},
                                       .rules = kRules,
-                                      .sources = "RFC 6347, RFC 9146, RFC 9147"};
+                                      .sources = "RFC 6347, RFC 9146, RFC 9147",
+                                      .follows = {LinkKind::tls}};
     // 0 and 1: STUN shares the flow in WebRTC and comes first (RFC 7983).
     static constexpr Prefilter prefilter{
         .ip_protos = {kUdp},

@@ -49,7 +49,8 @@ struct Matcher {
                                       .ports = {},
                                       .variants = {},
                                       .rules = kRules,
-                                      .sources = "RFC 4303"};
+                                      .sources = "RFC 4303",
+                                      .follows = {LinkKind::ike, LinkKind::tls}};
     static constexpr Prefilter prefilter{.ip_protos = {kEsp}, .least_length = kLeastLength};
 
     static Evidence match(const FlowHead& head) noexcept {

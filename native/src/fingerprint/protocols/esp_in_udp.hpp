@@ -216,7 +216,8 @@ struct Matcher {
                                       .ports = kPorts,
                                       .variants = kVariants,
                                       .rules = kRules,
-                                      .sources = "RFC 3948, RFC 4303, RFC 7296"};
+                                      .sources = "RFC 3948, RFC 4303, RFC 7296",
+                                      .follows = {LinkKind::ike, LinkKind::tls}};
     static constexpr Prefilter prefilter{.ip_protos = {kUdp}};
 
     static Evidence match(const FlowHead& head) noexcept { return Scan(head).run(); }

@@ -164,6 +164,7 @@ class Gathering {
         } else if (message.version_2) {
             evidence.set_initiator(opposite(payload.direction));
         }
+        evidence.set_link_token(message.initiator_spi);
         evidence.set_variant(message.version_2 ? kVariants[1] : kVariants[0]);
         ++count_;
         return true;
@@ -218,7 +219,9 @@ struct Matcher {
         .ports = kPorts,
         .variants = kVariants,
         .rules = kRules,
-        .sources = "RFC 7296, RFC 2408, RFC 2409, RFC 3948, RFC 9242, RFC 9370"};
+        .sources = "RFC 7296, RFC 2408, RFC 2409, RFC 3948, RFC 9242, RFC 9370",
+        .leads = LinkKind::ike,
+        .follows = {LinkKind::ike}};
     static constexpr Prefilter prefilter{.ip_protos = {kUdp}};
 
     static Evidence match(const FlowHead& head) noexcept {

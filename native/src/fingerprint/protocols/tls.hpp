@@ -68,7 +68,8 @@ struct Matcher {
                                       .ports = kPorts,
                                       .variants = {},
                                       .rules = kRules,
-                                      .sources = "RFC 8446, RFC 5246, RFC 6101"};
+                                      .sources = "RFC 8446, RFC 5246, RFC 6101",
+                                      .leads = LinkKind::tls};
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp},
         .first_bytes = ByteSet::range(0x14, 0x18) | ByteSet::range(0x80, 0xff)};
