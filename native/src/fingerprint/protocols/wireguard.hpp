@@ -13,13 +13,17 @@
 // mac2 is zero unless a cookie was handed out. Data is padded to 16 octets but clamped at the
 // tunnel's MTU, so one further length, the flow's largest, is right. TunnelBear's handshakes are
 // 204 and 100 octets long.
+// Tailscale finds the way to a peer with disco messages on the ports of its WireGuard:
+//  0 54 53 f0 9f 92 ac, 6 sender's disco key, 38 nonce, 62 sealed: 18 octets and more
 // Sources: WireGuard protocol paper (Donenfeld, NDSS 2017) §5.4; wireguard-go device/
-// noise-protocol.go, send.go, constants.go; nDPI protocols/wireguard.c (TunnelBear's sizes).
+// noise-protocol.go, send.go, constants.go; nDPI protocols/wireguard.c (TunnelBear's sizes);
+// tailscale disco/disco.go.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "fingerprint/contract.hpp"
 #include "fingerprint/sealed.hpp"
@@ -47,11 +51,30 @@ inline constexpr Rule kData{
     "the MTU, sealed behind octet 16; paper §5.4.6"};
 inline constexpr Rule kDataRun{
     "wireguard.data_run",
-    "same receiver index and the counter a little higher than in the packet before; paper §5.4.6"};
+    "data with the receiver index of the packet before, its counter higher; paper §5.4.6"};
+inline constexpr Rule kCounter{
+    "wireguard.counter",
+    "the counter is at most 4096 higher than in the packet before: its high octets stay; paper "
+    "§5.4.6"};
+inline constexpr Rule kDisco{"wireguard.disco",
+                             "the magic of a Tailscale disco message, key and nonce behind it look "
+                             "random; tailscale disco/disco.go"};
+inline constexpr Rule kDiscoKey{
+    "wireguard.disco_key", "the same disco key as in the message before; tailscale disco/disco.go"};
 
-inline constexpr std::array<std::uint16_t, 1> kPorts{51820};
-inline constexpr std::array<const Rule*, 8> kRules{
-    &kInitiation, &kResponse, &kCookieReply, &kSealed, &kMac2, &kIndexEcho, &kData, &kDataRun};
+inline constexpr std::array<std::uint16_t, 2> kPorts{51820, 41641};
+inline constexpr std::array<std::string_view, 2> kVariants{"tunnelbear", "tailscale"};
+inline constexpr std::array<const Rule*, 11> kRules{&kInitiation,
+                                                    &kResponse,
+                                                    &kCookieReply,
+                                                    &kSealed,
+                                                    &kMac2,
+                                                    &kIndexEcho,
+                                                    &kData,
+                                                    &kDataRun,
+                                                    &kCounter,
+                                                    &kDisco,
+                                                    &kDiscoKey};
 
 // One flow's messages, in order.
 class Scan {
@@ -66,7 +89,7 @@ class Scan {
     Evidence run() noexcept {
         for (std::size_t entry = 0; entry < head_.entry_count; ++entry) {
             const Payload payload = head_.payload(entry);
-            if (!read(payload) && !is_neighbour(payload)) {
+            if (!read(payload) && !read_disco(payload) && !is_stun(payload)) {
                 ++strangers_;
             }
         }
@@ -74,6 +97,9 @@ class Scan {
         if (strangers_ > 0 && !linked_) {
             return {};
         }
+        evidence_.set_variant(is_tailscale_    ? "tailscale"
+                              : is_tunnelbear_ ? "tunnelbear"
+                                               : std::string_view{});
         return evidence_;
     }
 
@@ -85,6 +111,8 @@ class Scan {
         std::uint64_t counter = 0;
         bool has_data = false;
         bool has_linked_data = false;
+        Bytes disco_key;
+        std::size_t discos = 0;
     };
 
     Side& side(Direction direction) noexcept { return sides_[index_of(direction)]; }
@@ -116,14 +144,36 @@ class Scan {
         }
     }
 
-    // What mesh clients send beside WireGuard on the same ports: Tailscale's disco messages
-    // (tailscale disco/disco.go) and STUN (RFC 8489 §5).
-    static bool is_neighbour(const Payload& payload) noexcept {
+    // Mesh clients ask STUN from WireGuard's port; RFC 8489 §5.
+    static bool is_stun(const Payload& payload) noexcept {
         ByteReader reader(payload.bytes);
         const std::uint32_t first = reader.be32();
-        const std::uint32_t second = reader.be32();
-        return reader.ok() && ((first == 0x5453'f09f && second >> 16U == 0x92ac) ||
-                               (first >> 30U == 0 && second == 0x2112'a442));
+        return reader.be32() == 0x2112'a442 && first >> 30U == 0;
+    }
+
+    bool read_disco(const Payload& payload) noexcept {
+        constexpr std::size_t kSealedAt = 62;
+        ByteReader reader(payload.bytes);
+        const bool magic = reader.be32() == 0x5453'f09f && reader.be16() == 0x92ac;
+        const Bytes key = reader.bytes(32);
+        if (!reader.ok() || !magic || payload.length < kSealedAt + 18 ||
+            is_plain(part(payload.bytes, 6, kSealedAt))) {
+            return magic && payload.bytes.size() < payload.length && key.empty();
+        }
+        Side& from = side(payload.direction);
+        const double bits = bits_of(from.discos);
+        if (bits > 0) {
+            // Six constant octets, at their full worth but once for each side.
+            evidence_.add(kDisco, head_, payload.entry, 0, 6, bits > 4 ? 48 : bits);
+        }
+        if (from.discos > 1 && from.discos < 4 && std::ranges::equal(key, from.disco_key)) {
+            // A key of 256 bits; that something constant follows a constant is not worth as much.
+            evidence_.add(kDiscoKey, head_, payload.entry, 6, key.size(), 12);
+        }
+        from.disco_key = key;
+        is_tailscale_ = true;
+        linked_ = true;
+        return true;
     }
 
     bool read_initiation(const Payload& payload) noexcept {
@@ -132,6 +182,7 @@ class Scan {
             return false;
         }
         Side& from = side(payload.direction);
+        is_tunnelbear_ = is_tunnelbear_ || length == 204;
         add_handshake(kInitiation, payload, 8);
         from.announced = at(payload.bytes, 4).le32();
         from.has_announced = true;
@@ -149,6 +200,7 @@ class Scan {
             return false;  // an answer to something else
         }
         Side& from = side(payload.direction);
+        is_tunnelbear_ = is_tunnelbear_ || length == 100;
         add_handshake(kResponse, payload, 12);
         from.announced = at(payload.bytes, 4).le32();
         from.has_announced = true;
@@ -173,7 +225,7 @@ class Scan {
         }
         evidence_.add(kCookieReply, head_, payload.entry, 0, 4, 24);
         if (sealed.size() >= 48) {
-            evidence_.add(kSealed, head_, payload.entry, 8, sealed.size(), 6);
+            evidence_.add(kSealed, head_, payload.entry, 8, 0, 6);
         }
         return true;
     }
@@ -213,7 +265,8 @@ class Scan {
         if (!first || sealed.size() < 48) {
             return;
         }
-        evidence_.add(kSealed, head_, payload.entry, sealed_at, sealed.size(), 6);
+        // Of all of them together: no single octet decides.
+        evidence_.add(kSealed, head_, payload.entry, sealed_at, 0, 6);
         const Bytes mac2 = part(payload.bytes, mac2_at, payload.length);
         if (mac2.size() == 16 && is_zero(mac2)) {
             // 128 zero bits, halved: zeros at the end are the commonest padding.
@@ -263,7 +316,9 @@ class Scan {
             // A new key pair begins with a handshake; without one this is something else.
             return announced || peer.has_announced;
         } else if (counter > from.counter && counter - from.counter <= 4096) {
-            evidence_.add(kDataRun, head_, payload.entry, 4, 12, 10);
+            // 32 bits of a constant and 52 of a counter; other protocols have both.
+            evidence_.add(kDataRun, head_, payload.entry, 4, 4, 5);
+            evidence_.add(kCounter, head_, payload.entry, 10, 6, 5);
         } else if (counter > from.counter || from.counter - counter > 4096) {
             return false;
         }
@@ -289,7 +344,9 @@ class Scan {
     std::size_t responses_ = 0;
     std::size_t cookie_replies_ = 0;
     std::size_t strangers_ = 0;
-    bool linked_ = false;  // a whole handshake message or an echoed index was seen
+    bool linked_ = false;  // a whole handshake message, an echoed index or a magic was seen
+    bool is_tunnelbear_ = false;
+    bool is_tailscale_ = false;
 };
 
 struct Matcher {
@@ -298,11 +355,14 @@ struct Matcher {
         .protocol_class = ProtocolClass::vpn,
         .title = "WireGuard",
         .ports = kPorts,
-        .variants = {},
+        .variants = kVariants,
         .rules = kRules,
-        .sources = "WireGuard paper (NDSS 2017) §5.4; wireguard-go; nDPI wireguard.c"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::range(1, 4), .least_length = 32};
+        .sources =
+            "WireGuard paper (NDSS 2017) §5.4; wireguard-go; nDPI wireguard.c; tailscale "
+            "disco/disco.go"};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .first_bytes = ByteSet::range(1, 4) | ByteSet::of({0x54}),
+                                         .least_length = 32};
 
     static Evidence match(const FlowHead& head) noexcept { return Scan(head).run(); }
 };
