@@ -6,6 +6,9 @@
 //   classic: the same without the constant: 128 bits of id at 4
 // ChannelData (RFC 8656 §12.4): be16 channel 0x4000..0x4FFF, be16 length, octets (to 4 over TCP)
 //
+// Tailscale's clients name their software "tailnode" in the one attribute they ask with besides the
+// fingerprint: octets 20 to 31 of a request are 8022 0008 "tailnode" (tailscale net/stun/stun.go).
+//
 // On a STUN flow RFC 7983 also puts DTLS and RTP; whatever else starts there (WireGuard or OpenVPN
 // behind ICE) makes it no STUN flow.
 #pragma once
@@ -14,6 +17,7 @@
 #include <cstdint>
 
 #include "fingerprint/reading.hpp"
+#include "fingerprint/text.hpp"
 
 namespace flowclass::fingerprint::stun {
 
@@ -28,12 +32,15 @@ inline constexpr Rule kTransaction{"stun.transaction",
                                    "the answer has the request's transaction id; RFC 8489 §6.3.3"};
 inline constexpr Rule kChannel{
     "stun.channel_data", "channel number 4000 to 4FFF and the length to the end; RFC 8656 §12.4"};
+inline constexpr Rule kTailnode{"stun.tailnode",
+                                "a binding request whose first attribute is SOFTWARE tailnode; "
+                                "tailscale net/stun/stun.go"};
 inline constexpr Rule kPort{"stun.port", "port 3478 or 5349 on either side"};
 
 inline constexpr std::array<std::uint16_t, 2> kPorts{3478, 5349};
-inline constexpr std::array<std::string_view, 3> kVariants{"stun", "classic", "turn"};
-inline constexpr std::array<const Rule*, 7> kRules{
-    &kHeader, &kCookie, &kClassic, &kAttributes, &kTransaction, &kChannel, &kPort};
+inline constexpr std::array<std::string_view, 4> kVariants{"stun", "classic", "turn", "tailscale"};
+inline constexpr std::array<const Rule*, 8> kRules{
+    &kHeader, &kCookie, &kClassic, &kAttributes, &kTransaction, &kChannel, &kTailnode, &kPort};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "stun",
@@ -42,7 +49,9 @@ struct Matcher {
                                       .ports = kPorts,
                                       .variants = kVariants,
                                       .rules = kRules,
-                                      .sources = "RFC 8489, RFC 3489, RFC 8656, RFC 7983"};
+                                      .sources =
+                                          "RFC 8489, RFC 3489, RFC 8656, RFC 7983, tailscale "
+                                          "net/stun/stun.go"};
     static constexpr Prefilter prefilter{
         .ip_protos = {kUdp, kTcp},
         .first_bytes = ByteSet::range(0, 3) | ByteSet::range(0x40, 0x4f),
@@ -236,6 +245,7 @@ struct Matcher {
         std::array<std::size_t, 2> said{};
         std::size_t channels = 0;
         bool echoed = false;
+        bool tailnode = false;
         for (std::size_t index = 0; index < seen.count; ++index) {
             const Seen& one = seen.messages[index];
             if (one.kind == Kind::channel) {
@@ -251,6 +261,11 @@ struct Matcher {
                 ++by_this_side;
                 add_form(evidence, head, one);
             }
+            if (!tailnode && is_tailnode(head, one)) {
+                tailnode = true;
+                // Text: five bits a letter, and the attribute's head.
+                add_at(evidence, kTailnode, head, one.place, 20, 12, 56);
+            }
             if (!echoed && asked(seen, index)) {
                 echoed = true;
                 add_at(evidence, kTransaction, head, one.place, 8, 12, 96);
@@ -260,8 +275,18 @@ struct Matcher {
         if (head.has_port(3478) || head.has_port(5349)) {
             add_port(evidence, kPort, head);
         }
-        evidence.set_variant(variant_of(seen));
+        evidence.set_variant(tailnode ? "tailscale" : variant_of(seen));
         return evidence;
+    }
+
+    static bool is_tailnode(const FlowHead& head, const Seen& one) noexcept {
+        constexpr std::uint16_t kBindingRequest = 0x0001;
+        if (one.kind != Kind::stun || one.type != kBindingRequest || head.ip_proto != kUdp) {
+            return false;
+        }
+        const Bytes bytes = head.payload(one.place.entry).bytes;
+        return at(bytes, kHeaderLength).be32() == 0x8022'0008 &&
+               has_text(bytes, "tailnode", kHeaderLength + 4);
     }
 
     static void add_form(Evidence& evidence, const FlowHead& head, const Seen& one) noexcept {
