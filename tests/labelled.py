@@ -5,19 +5,32 @@ A flow here is what the lists mean by it: the outer 5-tuple over a whole capture
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import flowclass
+from flowclass.pipeline.labels import Key, Label, LabelledCapture, flow_key, packed, read_labels
+from flowclass.pipeline.scores import FOUND
+
+__all__ = [
+    "FOUND",
+    "Capture",
+    "Classified",
+    "Key",
+    "Label",
+    "classified",
+    "flow_key",
+    "packed",
+    "read_lines",
+    "read_list",
+    "shown",
+]
 
 Row = dict[str, Any]
-Key = tuple[tuple[bytes, int], tuple[bytes, int], int]
 
 COLUMNS = [
     "src_ip",
@@ -39,44 +52,39 @@ COLUMNS = [
     "time_start",
     "time_end",
 ]
-FOUND = ("confirmed", "probable")
 
 
-@dataclass(frozen=True)
-class Label:
-    """What a flow is known to be."""
-
-    key: Key
-    frame: int
-    depth: int
-    family: str
-    accept: tuple[str, ...]
-    variant: str | None
-    certainty: str
-    scope: str
-
-    @property
-    def counts(self) -> bool:
-        """Whether the flow must be found."""
-        return self.certainty == "certain" and self.scope == "gate"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Capture:
     """One capture and what is known of it."""
 
     path: Path
-    packets: int
-    container: str
-    negatives_ok: bool
-    unvouched: frozenset[int]
-    labels: tuple[Label, ...]
-    hard_negatives: frozenset[Key]
+    known: LabelledCapture
 
     @property
     def name(self) -> str:
         """The file's name."""
-        return self.path.name
+        return self.known.name
+
+    @property
+    def packets(self) -> int:
+        """Frames, as the list counts them."""
+        return self.known.packets
+
+    @property
+    def container(self) -> str:
+        """Container format, as the list has it."""
+        return self.known.container
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The flows that are known."""
+        return self.known.labels
+
+    @property
+    def hard_negatives(self) -> frozenset[Key]:
+        """Flows that look like a tunnel and are none."""
+        return self.known.hard_negatives
 
 
 @dataclass(frozen=True)
@@ -100,21 +108,8 @@ class Classified:
             if key in labelled:
                 continue
             first = min(row["packet_first"] for row in rows)
-            vouched = self.capture.negatives_ok or first not in self.capture.unvouched
-            if vouched or key in self.capture.hard_negatives:
+            if self.capture.known.is_negative(key, first):
                 yield key, rows
-
-
-@lru_cache(maxsize=65536)
-def packed(address: str) -> bytes:
-    """Give an address as octets."""
-    return ipaddress.ip_address(address).packed
-
-
-def flow_key(row: Row) -> Key:
-    """Give the 5-tuple of a row or label, the smaller endpoint first."""
-    ends = sorted((packed(row[f"{end}_ip"]), row[f"{end}_port"] or 0) for end in ("src", "dst"))
-    return ends[0], ends[1], row["ip_proto"]
 
 
 def shown(row: Row) -> str:
@@ -131,39 +126,8 @@ def read_lines(path: Path) -> list[Row]:
 
 def read_list(folder: Path) -> list[Capture]:
     """Read ``captures.jsonl``, ``labels.jsonl`` and, where there are any, ``hard_negatives.jsonl``."""
-    labels: dict[str, list[Label]] = defaultdict(list)
-    for row in read_lines(folder / "labels.jsonl"):
-        labels[row["capture"]].append(
-            Label(
-                key=flow_key(row),
-                frame=row["frame"],
-                depth=row.get("depth", 0),
-                family=row["family"],
-                accept=tuple(row.get("accept", [row["family"]])),
-                variant=row["variant"],
-                certainty=row["certainty"],
-                scope=row.get("scope", "gate"),
-            )
-        )
-    hard: dict[str, set[Key]] = defaultdict(set)
-    if (folder / "hard_negatives.jsonl").exists():
-        for row in read_lines(folder / "hard_negatives.jsonl"):
-            hard[row["capture"]].add(flow_key(row))
-    found = [
-        Capture(
-            path=folder / "captures" / row["capture"],
-            packets=row["packets"],
-            container=row["format"],
-            negatives_ok=row["negatives_ok"],
-            unvouched=frozenset(row.get("unvouched_first_frames", [])),
-            labels=tuple(labels.pop(row["capture"], [])),
-            hard_negatives=frozenset(hard.pop(row["capture"], set())),
-        )
-        for row in read_lines(folder / "captures.jsonl")
-    ]
-    assert not labels, f"labels of captures that are not listed: {sorted(labels)}"
-    assert not hard, f"hard negatives of captures that are not listed: {sorted(hard)}"
-    return found
+    listed = read_labels(folder / "labels.jsonl", captures=folder / "captures.jsonl")
+    return [Capture(path=folder / "captures" / name, known=known) for name, known in listed.items()]
 
 
 def classified(capture: Capture) -> Classified:

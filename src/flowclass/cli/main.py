@@ -18,6 +18,7 @@ COMMANDS = {
     "classify": "Say for every flow which protocol it is, with evidence.",
     "explain": "Show which octets of which packets prove a verdict.",
     "protocols": "List the protocols that are told apart, and their rules.",
+    "evaluate": "Measure the verdicts on captures whose flows are known.",
     "schema": "Print the columns of a flow record.",
     "registry": "Check a registry and look addresses up in it.",
 }
