@@ -43,6 +43,9 @@ class EvidenceStore {
     std::uint32_t save(const fingerprint::Match& match, base::TimeNs begun) noexcept;
     std::uint32_t copy(std::uint32_t index) noexcept;
     void release(std::uint32_t index) noexcept;
+    void set_own_name(std::uint32_t index, flow::FlowId own) noexcept {
+        saved_[index].link.own = own;
+    }
     // Adds what the link is worth to the verdict, once a leader was found.
     void take_link(std::uint32_t index, const Link& link) noexcept;
 

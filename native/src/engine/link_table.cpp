@@ -41,10 +41,7 @@ std::uint64_t LinkTable::pair_of(const flow::FlowKey& key) const noexcept {
     return hash.finish();
 }
 
-void LinkTable::add_leader(std::uint64_t pair,
-                           const Link& link,
-                           flow::FlowId id,
-                           base::TimeNs matched) noexcept {
+void LinkTable::add_leader(std::uint64_t pair, const Link& link, base::TimeNs matched) noexcept {
     if (leaders_.capacity() == 0) {
         return;
     }
@@ -54,14 +51,11 @@ void LinkTable::add_leader(std::uint64_t pair,
         ++forgotten_;
     }
     std::uint64_t& bucket = buckets_[pair & mask_];
-    leader = {pair, link.token, bucket, link.begun, matched, id, link.leads};
+    leader = {pair, link.token, bucket, link.begun, matched, link.own, link.leads};
     bucket = last_;
 }
 
-void LinkTable::find_leader(std::uint64_t pair,
-                            Link& link,
-                            flow::FlowId own,
-                            base::TimeNs due) const noexcept {
+void LinkTable::find_leader(std::uint64_t pair, Link& link, base::TimeNs due) const noexcept {
     if (leaders_.capacity() == 0) {
         return;
     }
@@ -78,7 +72,7 @@ void LinkTable::find_leader(std::uint64_t pair,
             std::find(link.follows.begin(), link.follows.end(), leader->kind) != link.follows.end();
         const bool stood =
             flow::TimerWheel::tick_of(leader->matched) < flow::TimerWheel::tick_of(due);
-        if (!kind || !stood || leader->id == own || leader->begun > link.begun ||
+        if (!kind || !stood || leader->id == link.own || leader->begun > link.begun ||
             leader->begun < earliest) {
             continue;
         }

@@ -30,7 +30,8 @@ struct Link {
     std::array<fingerprint::LinkKind, 2> follows{};
     std::uint64_t token = 0;  // 0: none
     base::TimeNs begun = 0;   // first payload
-    flow::FlowId leader;      // none until one is found
+    flow::FlowId own;     // as of when the verdict stood: later segments have names of their own
+    flow::FlowId leader;  // none until one is found
     base::TimeNs leader_begun = 0;
     const fingerprint::LinkRule* rule = nullptr;
 
@@ -47,15 +48,9 @@ class LinkTable {
     // The two addresses, in a form that both directions and all ports share.
     [[nodiscard]] std::uint64_t pair_of(const flow::FlowKey& key) const noexcept;
 
-    void add_leader(std::uint64_t pair,
-                    const Link& link,
-                    flow::FlowId id,
-                    base::TimeNs matched) noexcept;
+    void add_leader(std::uint64_t pair, const Link& link, base::TimeNs matched) noexcept;
     // Fills the leader in where there is one.
-    void find_leader(std::uint64_t pair,
-                     Link& link,
-                     flow::FlowId own,
-                     base::TimeNs due) const noexcept;
+    void find_leader(std::uint64_t pair, Link& link, base::TimeNs due) const noexcept;
 
     [[nodiscard]] std::uint64_t forgotten() const noexcept { return forgotten_; }
     [[nodiscard]] std::size_t bytes() const noexcept {

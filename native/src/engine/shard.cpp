@@ -387,26 +387,26 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
 // A verdict that may lead others is remembered; one that may follow another waits for it.
 void Shard::note_link(std::uint32_t slot) noexcept {
     Table::Slot& found = table_[slot];
-    const Link& link = evidence_[found.value.evidence].link;
+    FlowState& state = found.value;
+    const Link& link = evidence_[state.evidence].link;
+    if (link.leads == fingerprint::LinkKind::none && !link.may_follow()) {
+        return;
+    }
+    const flow::FlowRecord& record = state.record;
+    evidence_.set_own_name(state.evidence,
+                           flow::make_flow_id(found.key, record.parent, record.named));
     if (link.leads != fingerprint::LinkKind::none) {
-        const flow::FlowRecord& record = found.value.record;
-        links_.add_leader(links_.pair_of(found.key),
-                          link,
-                          flow::make_flow_id(found.key, record.parent, record.named),
-                          found.value.head_deadline);
+        links_.add_leader(links_.pair_of(found.key), link, state.head_deadline);
     }
     if (link.may_follow()) {
-        found.value.link_turn = FlowState::kLinkWaits;
+        state.link_turn = FlowState::kLinkWaits;
     }
 }
 
-void Shard::find_leader(const flow::FlowKey& key,
-                        FlowState& state,
-                        flow::FlowId id,
-                        base::TimeNs due) noexcept {
+void Shard::find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept {
     state.link_turn = FlowState::kNoLink;
     Link link = evidence_[state.evidence].link;
-    links_.find_leader(links_.pair_of(key), link, id, due);
+    links_.find_leader(links_.pair_of(key), link, due);
     if (!link.leader.none()) {
         evidence_.take_link(state.evidence, link);
     }

@@ -93,10 +93,7 @@ class Shard {
     // `when`: the packet time at which the verdict stands.
     void close_head(std::uint32_t slot, base::TimeNs when) noexcept;
     void note_link(std::uint32_t slot) noexcept;
-    void find_leader(const flow::FlowKey& key,
-                     FlowState& state,
-                     flow::FlowId id,
-                     base::TimeNs due) noexcept;
+    void find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept;
     void release_verdict(const FlowState& state) noexcept;
     void evict() noexcept;
     void turn_wheel() noexcept;

@@ -101,12 +101,7 @@ void Shard::on_due(std::uint32_t slot) noexcept {
         flow::TimerWheel::tick_of(state.link_due()) < flow::TimerWheel::tick_of(clock_)) {
         state.link_turn = turn_;
     } else if (state.link_turn >= FlowState::kFirstTurn && state.link_turn != turn_) {
-        const Table::Slot& found = table_[slot];
-        const flow::FlowRecord& record = state.record;
-        find_leader(found.key,
-                    state,
-                    flow::make_flow_id(found.key, record.parent, record.named),
-                    state.link_due());
+        find_leader(table_[slot].key, state, state.link_due());
     }
     wheel_.schedule(slot, wake_of(state), table_.links());
 }
@@ -206,8 +201,7 @@ std::span<const EndedFlow* const> Shard::ended() noexcept {
     for (EndedFlow& flow : ended_) {
         if (is_ready(flow)) {
             if (flow.state.link_turn != FlowState::kNoLink) {
-                find_leader(
-                    flow.key, flow.state, flow.id, std::min(flow.state.link_due(), flow.closed));
+                find_leader(flow.key, flow.state, std::min(flow.state.link_due(), flow.closed));
             }
             ready_.push_back(&flow);
         }
