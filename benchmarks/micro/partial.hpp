@@ -188,7 +188,7 @@ class Partial {
         if (state.head == head::HeadPool::kNone) {
             return;
         }
-        const head::FlowHead& sealed = heads_.seal(state.head);
+        head::FlowHead& sealed = heads_.seal(state.head);
         if (last_ >= Stage::match) {
             fingerprint::match(sealed, match_);
             if (match_.tier != fingerprint::Tier::none) {

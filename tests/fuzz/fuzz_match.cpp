@@ -149,6 +149,10 @@ void check_match(const fingerprint::Match& found, const std::vector<Sent>& sent,
 bool same(const fingerprint::Match& left, const fingerprint::Match& right) {
     return left.matcher == right.matcher && left.tier == right.tier &&
            left.alternative_count == right.alternative_count &&
+           left.has_hello == right.has_hello &&
+           (!left.has_hello || (left.hello.server_name() == right.hello.server_name() &&
+                                left.hello.alpn() == right.hello.alpn() &&
+                                left.hello.ja4() == right.hello.ja4())) &&
            (left.matcher == fingerprint::kNoMatcher ||
             (left.evidence.bits() == right.evidence.bits() &&
              left.evidence.variant() == right.evidence.variant() &&
@@ -165,13 +169,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (talk.index == HeadPool::kNone) {
         return 0;
     }
-    const FlowHead& seen = talk.pool.seal(talk.index);
+    FlowHead& seen = talk.pool.seal(talk.index);
     check_head(seen, talk.sent);
     fingerprint::Match once;
     fingerprint::match(seen, once);
     check_match(once, talk.sent, seen.ip_proto == 6);
-    // The same head again, into a result that holds another verdict already.
-    fingerprint::Match again = once;
+    // The same head again, into a result that holds a verdict already.
+    fingerprint::Match again;
+    fingerprint::match(seen, again);
     fingerprint::match(seen, again);
     require(same(once, again));
     talk.pool.close(talk.index);

@@ -15,7 +15,8 @@ from flowclass import _core
 FOLDER = Path(__file__).parent / "fingerprint"
 TIERS = ["none", "possible", "probable", "confirmed"]
 KNOWN_CASE_KEYS = {"name", "source", "ip_proto", "src_port", "dst_port", "time", "from_start", "packets", "expect"}
-KNOWN_EXPECT_KEYS = {"protocol", "variant", "tier", "bits", "rules", "initiator"}
+HELLO_KEYS = ("server_name", "alpn", "ja4")  # what the client said; "" for null
+KNOWN_EXPECT_KEYS = {"protocol", "variant", "tier", "bits", "rules", "initiator", "alternatives", *HELLO_KEYS}
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,12 @@ def test_verdict(case: Case) -> None:
         assert [check["rule"] for check in found["checks"]] == expect["rules"], shown
     if "initiator" in expect:
         assert found["initiator"] == {"forward": 1, "reverse": 2, "": 0}[expect["initiator"]], shown
+    for key in HELLO_KEYS:
+        if key in expect:
+            assert (found[key] or "") == expect[key], shown
+    losers = {row["protocol"]: row for row in found["alternatives"]}
+    for row in expect.get("alternatives", []):
+        assert row.items() <= losers.get(row["protocol"], {}).items(), shown
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)

@@ -138,10 +138,12 @@ std::span<const MatcherEntry> matchers() noexcept {
     return kMatchers;
 }
 
-void match(const FlowHead& head, Match& out) noexcept {
+void match(FlowHead& head, Match& out) noexcept {
     out.matcher = kNoMatcher;
     out.tier = Tier::none;
     out.alternative_count = 0;
+    out.has_hello = hello::may_hold_hello(head) && hello::read(head, out.hello);
+    head.hello = out.has_hello ? &out.hello : nullptr;
     out.has_hello = false;
     const FirstPayload forward = first_payload(head, Direction::forward);
     const FirstPayload reverse = first_payload(head, Direction::reverse);

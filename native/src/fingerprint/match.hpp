@@ -28,7 +28,7 @@ struct Match {
     std::array<Alternative, kMaxAlternatives> alternatives{};  // >= 16 bits, strongest first
     std::size_t alternative_count = 0;
     bool has_hello = false;
-    hello::ClientHello hello;  // what the client said, where has_hello
+    hello::ClientHello hello;  // what the client said, where has_hello; lives as long as the head
 };
 
 struct MatcherEntry {
@@ -41,6 +41,8 @@ struct MatcherEntry {
 // All matchers of this build, sorted by file name.
 std::span<const MatcherEntry> matchers() noexcept;
 
-void match(const FlowHead& head, Match& out) noexcept;
+// Reads the client's hello first, if there is one; `head` then shows it to the matchers, and points
+// into `out` from then on.
+void match(FlowHead& head, Match& out) noexcept;
 
 }  // namespace flowclass::fingerprint

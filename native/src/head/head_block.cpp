@@ -186,7 +186,7 @@ bool HeadPool::complete(const HeadBlock& block) noexcept {
     return block.tcp[0].whole() >= block.target[0] && block.tcp[1].whole() >= block.target[1];
 }
 
-const FlowHead& HeadPool::seal(std::uint32_t index) noexcept {
+FlowHead& HeadPool::seal(std::uint32_t index) noexcept {
     HeadBlock& block = blocks_[index];
     for (std::size_t direction = 0; direction < 2; ++direction) {
         const std::uint32_t large = block.large[direction];

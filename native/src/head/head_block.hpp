@@ -58,7 +58,7 @@ class HeadPool {
              base::TimeNs time,
              std::uint32_t payload_packet) noexcept;
     // Seals and shows the head: the spans in it live until close().
-    const FlowHead& seal(std::uint32_t index) noexcept;
+    FlowHead& seal(std::uint32_t index) noexcept;
     void close(std::uint32_t index) noexcept;
 
     // Fetches what add() and match() need of a usual head.

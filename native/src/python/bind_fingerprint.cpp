@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -21,40 +22,53 @@ namespace {
 // direction, time in ns, length on the wire, captured octets, TCP sequence offset
 using Given = std::tuple<int, std::int64_t, std::uint32_t, nb::bytes, std::uint32_t>;
 
-nb::dict describe(const fingerprint::Match& found) {
-    nb::dict out;
-    out["tier"] = fingerprint::to_string(found.tier);
+nb::object text_or_none(std::string_view text) {
+    return text.empty() ? nb::object(nb::none()) : nb::object(nb::str(std::string(text).c_str()));
+}
+
+void describe_evidence(std::uint16_t matcher,
+                       const fingerprint::Evidence& evidence,
+                       nb::dict& out) {
+    out["protocol"] = std::string(fingerprint::matchers()[matcher].info->protocol);
+    out["variant"] = text_or_none(evidence.variant());
+    out["bits"] = evidence.bits();
+    out["initiator"] = static_cast<int>(evidence.initiator());
     nb::list checks;
-    nb::list alternatives;
-    if (found.matcher != fingerprint::kNoMatcher) {
-        const auto& info = *fingerprint::matchers()[found.matcher].info;
-        out["protocol"] = std::string(info.protocol);
-        out["variant"] = found.evidence.variant().empty()
-                             ? nb::object(nb::none())
-                             : nb::object(nb::str(std::string(found.evidence.variant()).c_str()));
-        out["bits"] = found.evidence.bits();
-        out["initiator"] = static_cast<int>(found.evidence.initiator());
-        for (const fingerprint::Check& check : found.evidence.checks()) {
-            nb::dict row;
-            row["rule"] = std::string(check.rule->id);
-            row["packet"] = check.packet;
-            row["time"] = check.time;
-            row["offset"] = check.offset;
-            row["length"] = check.length;
-            row["direction"] = static_cast<int>(check.direction);
-            row["bits"] = check.bits;
-            checks.append(row);
-        }
-    }
-    for (std::size_t index = 0; index < found.alternative_count; ++index) {
+    for (const fingerprint::Check& check : evidence.checks()) {
         nb::dict row;
-        row["protocol"] =
-            std::string(fingerprint::matchers()[found.alternatives[index].matcher].info->protocol);
-        row["bits"] = found.alternatives[index].bits;
-        alternatives.append(row);
+        row["rule"] = std::string(check.rule->id);
+        row["packet"] = check.packet;
+        row["time"] = check.time;
+        row["offset"] = check.offset;
+        row["length"] = check.length;
+        row["direction"] = static_cast<int>(check.direction);
+        row["bits"] = check.bits;
+        checks.append(row);
     }
     out["checks"] = checks;
+}
+
+// A match says of the losers only who they are: what they found is asked again.
+nb::dict describe(const head::FlowHead& head, const fingerprint::Match& found) {
+    nb::dict out;
+    out["checks"] = nb::list();
+    if (found.matcher != fingerprint::kNoMatcher) {
+        describe_evidence(found.matcher, found.evidence, out);
+    }
+    out["tier"] = fingerprint::to_string(found.tier);
+    nb::list alternatives;
+    for (std::size_t index = 0; index < found.alternative_count; ++index) {
+        const std::uint16_t matcher = found.alternatives[index].matcher;
+        const fingerprint::Evidence evidence = fingerprint::matchers()[matcher].match(head);
+        nb::dict row;
+        describe_evidence(matcher, evidence, row);
+        row["tier"] = fingerprint::to_string(fingerprint::tier_of(evidence));
+        alternatives.append(row);
+    }
     out["alternatives"] = alternatives;
+    out["server_name"] = text_or_none(found.has_hello ? found.hello.server_name() : "");
+    out["alpn"] = text_or_none(found.has_hello ? found.hello.alpn() : "");
+    out["ja4"] = text_or_none(found.has_hello ? found.hello.ja4() : "");
     return out;
 }
 
@@ -91,11 +105,11 @@ nb::dict match_payloads(std::uint8_t ip_proto,
             break;
         }
     }
+    head::FlowHead none;
+    head::FlowHead& head = index == head::HeadPool::kNone ? none : pool.seal(index);
     fingerprint::Match found;
-    if (index != head::HeadPool::kNone) {
-        fingerprint::match(pool.seal(index), found);
-    }
-    return describe(found);
+    fingerprint::match(head, found);
+    return describe(head, found);
 }
 
 nb::list list_matchers() {
