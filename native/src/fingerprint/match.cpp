@@ -144,7 +144,6 @@ void match(FlowHead& head, Match& out) noexcept {
     out.alternative_count = 0;
     out.has_hello = hello::may_hold_hello(head) && hello::read(head, out.hello);
     head.hello = out.has_hello ? &out.hello : nullptr;
-    out.has_hello = false;
     const FirstPayload forward = first_payload(head, Direction::forward);
     const FirstPayload reverse = first_payload(head, Direction::reverse);
     const auto& by_first_byte = table().by_first_byte[transport_of(head.ip_proto)];
