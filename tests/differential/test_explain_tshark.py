@@ -47,7 +47,14 @@ def test_octets_of_the_evidence(
             if row["protocol"] not in VPN or row["ip_proto"] not in (6, 17):
                 continue
             shown = flowclass_command(
-                "explain", row["flow_id"], "--in", tmp_path / "flows.parquet", "--pcap", capture, "--json"
+                "explain",
+                row["flow_id"],
+                "--in",
+                tmp_path / "flows.parquet",
+                "--pcap",
+                capture,
+                "--json",
+                "--no-tshark",
             )
             assert shown.code == 0, shown.err
             for check in json.loads(shown.out)["flows"][0]["evidence"]:

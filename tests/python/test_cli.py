@@ -268,7 +268,7 @@ def test_explain_shows_the_octets_of_the_frame(captures: Path, tmp_path: Path, f
     table = pq.read_table(tmp_path / "flows.parquet")
     row = next(row for row in table.to_pylist() if row["protocol"] == "wireguard")
     frames, _ = read_pcap(capture)
-    args = ["explain", row["flow_id"][:10], "--pcap", capture, "--in"]
+    args = ["explain", row["flow_id"][:10], "--no-tshark", "--pcap", capture, "--in"]
     content = json.loads(flowclass_command(*args, tmp_path / "flows.parquet", "--json").out)
     assert content == json.loads(flowclass_command(*args, tmp_path / "flows.arrow", "--json").out)
     checks = content["flows"][0]["evidence"]

@@ -48,8 +48,8 @@ def _recall_line(score: Score) -> str:
 
 
 def _family_rows(score: Score) -> Iterator[tuple[str, ...]]:
-    yield ("protocol", "flows", "confirmed", "probable", "possible", "none", "wrong", "recall % (95 %)", "false",
-           "possible", "precision % (95 %)")  # fmt: skip
+    yield ("protocol", "flows", "confirmed", "probable", "possible", "none", "missed", "wrong", "recall % (95 %)",
+           "false", "possible", "precision % (95 %)")  # fmt: skip
     for name, family in sorted(score.families.items()):
         if not (family.flows or family.false_claims or family.false_possible or family.right_claims):
             continue
@@ -57,6 +57,7 @@ def _family_rows(score: Score) -> Iterator[tuple[str, ...]]:
             name,
             f"{family.flows:,}",
             *(f"{family.tiers[tier]:,}" for tier in reversed(TIERS)),
+            f"{family.flows - family.found:,}",
             f"{family.wrong:,}",
             _share_cell(family.recall),
             f"{family.false_claims:,}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from flowclass.errors import ConfigError, FlowclassError, OutputError, SourceError
+from flowclass.errors import ConfigError, FlowclassError, OutputError, SchemaError, SourceError
 from flowclass.types import SourceReport
 
 
@@ -25,7 +25,13 @@ class Exit(IntEnum):
 
 def of_error(error: FlowclassError) -> Exit:
     """Give the exit code of an error that ended a command."""
-    for kind, code in ((ConfigError, Exit.CONFIG), (OutputError, Exit.OUTPUT), (SourceError, Exit.NO_INPUT)):
+    kinds: tuple[tuple[type[FlowclassError], Exit], ...] = (
+        (ConfigError, Exit.CONFIG),
+        (OutputError, Exit.OUTPUT),
+        (SourceError, Exit.NO_INPUT),
+        (SchemaError, Exit.NO_INPUT),
+    )
+    for kind, code in kinds:
         if isinstance(error, kind):
             return code
     return Exit.INTERNAL
