@@ -1,0 +1,128 @@
+// IEC 60870-5-104 (APCI, §5), TCP.
+//
+//  0 68 | 1 length 4..253 of what follows | 2 control 4
+//  I: bit 0 of control 1 and 3 zero; then type | number | cause | originator | address 2 ...
+//  S: 01 00 | received number 2, even, little-endian; length 4
+//  U: one of STARTDT, STOPDT, TESTFR, act or con, then three zeros; length 4
+//
+// Sources: IEC 60870-5-104:2006 §5; IEC 60870-5-101 §7.2 (type identifications, causes).
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "fingerprint/stream_side.hpp"
+
+namespace flowclass::fingerprint::iec104 {
+
+inline constexpr Rule kInformation{
+    "iec104.i_frame",
+    "68, a length, two even counters, a type and a cause in use; IEC 60870-5-104 §5.1"};
+inline constexpr Rule kSupervisory{"iec104.s_frame",
+                                   "68, length 4, 01 00 and an even counter; IEC 60870-5-104 §5.1"};
+inline constexpr Rule kUnnumbered{
+    "iec104.u_frame", "68, length 4, one of six functions, three zeros; IEC 60870-5-104 §5.1"};
+inline constexpr Rule kChain{
+    "iec104.chain", "the length leads to another 68 or to a segment end; IEC 60870-5-104 §5"};
+
+inline constexpr std::array<std::uint16_t, 1> kPorts{2404};
+inline constexpr std::array<const Rule*, 4> kRules{
+    &kInformation, &kSupervisory, &kUnnumbered, &kChain};
+
+struct Matcher {
+    static constexpr MatcherInfo info{
+        .protocol = "iec104",
+        .protocol_class = ProtocolClass::app,
+        .title = "IEC 60870-5-104 telecontrol",
+        .ports = kPorts,
+        .variants = {},
+        .rules = kRules,
+        .sources = "IEC 60870-5-104:2006 §5; IEC 60870-5-101 §7.2 (type identifications, causes)"};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({0x68}), .least_length = 6};
+
+    static Evidence match(const FlowHead& head) noexcept {
+        Evidence evidence;
+        for (const StreamSide& side : both_sides(head)) {
+            if (!side.empty() && !read(evidence, side)) {
+                return {};
+            }
+        }
+        return evidence;
+    }
+
+  private:
+    static bool read(Evidence& evidence, const StreamSide& side) noexcept {
+        constexpr std::size_t kMostFrames = 6;
+        std::size_t offset = 0;
+        for (std::size_t count = 0; count < kMostFrames; ++count) {
+            ByteReader reader = side.at(offset);
+            const std::uint8_t start = reader.u8();
+            const std::size_t length = reader.u8();
+            const std::uint8_t first = reader.u8();
+            const std::uint8_t second = reader.u8();
+            const std::uint16_t received = reader.be16();
+            if (!reader.ok()) {
+                return true;
+            }
+            if (start != 0x68 || length < 4 || length > 253 ||
+                !add_frame(evidence, side, offset, length, {first, second, received})) {
+                return count > 0 || !side.from_start();
+            }
+            offset += 2 + length;
+            if (count < 2 && (side.is_end(offset) || side.at(offset).u8() == 0x68)) {
+                side.add(evidence, kChain, offset - length - 1, 1, 6);
+            }
+        }
+        return true;
+    }
+
+    struct Control {
+        std::uint8_t first = 0;
+        std::uint8_t second = 0;
+        std::uint16_t received = 0;
+    };
+
+    static bool add_frame(Evidence& evidence,
+                          const StreamSide& side,
+                          std::size_t offset,
+                          std::size_t length,
+                          const Control& control) noexcept {
+        const bool later = offset > 0;
+        if ((control.first & 3U) == 3) {
+            // One bit beside the two: 04, 08, 10, 20, 40, 80.
+            const bool one = std::has_single_bit(static_cast<unsigned>(control.first & 0xfcU));
+            if (length != 4 || !one || control.second != 0 || control.received != 0) {
+                return false;
+            }
+            // 8, 8, 5, and 12 of 24 for zeros.
+            side.add(evidence, kUnnumbered, offset, 6, later ? 4 : 33);
+            return true;
+        }
+        if (control.first == 1) {
+            if (length != 4 || control.second != 0 || (control.received & 0x0100U) != 0) {
+                return false;
+            }
+            // 8, 8, 7, 4, 1.
+            side.add(evidence, kSupervisory, offset, 5, later ? 4 : 28);
+            return true;
+        }
+        ByteReader reader = side.at(offset + 6);
+        const std::uint8_t type = reader.u8();
+        reader.skip(1);
+        const std::uint8_t cause = reader.u8() & 0x3fU;
+        const bool fits = (control.first & 1U) == 0 && (control.received & 0x0100U) == 0 &&
+                          length >= 10 && type >= 1 && type <= 127 && cause >= 1 && cause <= 47;
+        if (!fits || !reader.ok()) {
+            return reader.remaining() == 0 && !reader.ok();
+        }
+        // The start 8, two low bits, a type and a cause of half their ranges.
+        side.add(evidence, kInformation, offset, 5, later ? 4 : 10);
+        return true;
+    }
+};
+static_assert(FingerprintMatcher<Matcher>);
+
+}  // namespace flowclass::fingerprint::iec104
