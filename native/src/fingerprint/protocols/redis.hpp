@@ -97,8 +97,7 @@ struct Matcher {
         const Number size =
             side.at(offset).u8() == '$' ? read_number(side.stream(), offset + 1) : Number{};
         const std::size_t end = size.next + size.value;
-        const bool closed = has_text(side.stream(), "
-", end);
+        const bool closed = has_text(side.stream(), "\r\n", end);
         if (size.next == 0 || (!closed && end + 2 <= side.size())) {
             return false;
         }
