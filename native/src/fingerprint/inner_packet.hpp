@@ -4,49 +4,12 @@
 // what they are worth. Guarantees: a claim covers only octets whose change would be seen.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
-#include "fingerprint/reading.hpp"
+#include "fingerprint/claims.hpp"
 
 namespace flowclass::fingerprint {
-
-struct Claim {
-    const Rule* rule = nullptr;
-    std::size_t offset = 0;
-    std::size_t length = 0;
-    double bits = 0;
-};
-
-// What one payload gives, kept back until the whole payload is known to fit.
-class Claims {
-  public:
-    void add(const Rule& rule, std::size_t offset, std::size_t length, double bits) noexcept {
-        if (count_ < claims_.size()) {
-            claims_[count_++] = {&rule, offset, length, bits};
-            bits_ += bits;
-        }
-    }
-    void give(Evidence& evidence, const FlowHead& head, std::size_t entry) const noexcept {
-        for (std::size_t index = 0; index < count_; ++index) {
-            const Claim& claim = claims_[index];
-            evidence.add(*claim.rule, head, entry, claim.offset, claim.length, claim.bits);
-        }
-    }
-    void append(const Claims& others) noexcept {
-        for (std::size_t index = 0; index < others.count_; ++index) {
-            const Claim& claim = others.claims_[index];
-            add(*claim.rule, claim.offset, claim.length, claim.bits);
-        }
-    }
-    [[nodiscard]] double bits() const noexcept { return bits_; }
-
-  private:
-    std::array<Claim, 10> claims_{};
-    std::size_t count_ = 0;
-    double bits_ = 0;
-};
 
 // How an inner length meets the end of what carries it.
 enum class Fit : std::uint8_t {
@@ -77,7 +40,7 @@ inline bool is_checksum_right(Bytes header) noexcept {
         sum += reader.be16();
     }
     sum = (sum & 0xffffU) + (sum >> 16U);
-    return sum == 0xffff || sum == 0x1fffe;
+    return sum == 0xffff;
 }
 
 // IPv4 (RFC 791 §3.1). With its checksum right the whole header is one claim; without (offload,
@@ -97,8 +60,8 @@ inline Reading read_ipv4(const Payload& payload,
     const std::size_t room = place.end > place.offset ? place.end - place.offset : 0;
     // Segmentation offload leaves a total length of zero.
     const bool offload = total == 0 && room >= 40;
-    const bool length_fits = offload || (total >= header && total <= room) ||
-                             (total > room && place.fit == Fit::open);
+    const bool length_fits =
+        offload || (total >= header && total <= room) || (total > room && place.fit == Fit::open);
     if (first >> 4U != 4 || header < 20 || room < 20 || !length_fits ||
         (!offload && total < room && place.fit == Fit::exact)) {
         return Reading::contradicts;

@@ -1,0 +1,92 @@
+// What one payload proves, kept back until the whole of it is known to fit; and the walk over a
+// head's payloads that most datagram matchers need.
+// Takes: a head and a function that reads one payload. Gives: evidence of the first few that fit.
+// Guarantees: a payload that contradicts gives nothing, and ends the claim unless three times as
+// many fit.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "fingerprint/reading.hpp"
+
+namespace flowclass::fingerprint {
+
+struct Claim {
+    const Rule* rule = nullptr;
+    std::size_t offset = 0;
+    std::size_t length = 0;
+    double bits = 0;
+};
+
+// What one payload gives, kept back until the whole payload is known to fit.
+class Claims {
+  public:
+    void add(const Rule& rule, std::size_t offset, std::size_t length, double bits) noexcept {
+        if (count_ < claims_.size()) {
+            claims_[count_++] = {&rule, offset, length, bits};
+            bits_ += bits;
+        }
+    }
+    // A rule that held in an earlier packet is hardly news: 4 bits at most.
+    void give(Evidence& evidence, const FlowHead& head, std::size_t entry) const noexcept {
+        constexpr double kAgain = 4;
+        for (std::size_t index = 0; index < count_; ++index) {
+            const Claim& claim = claims_[index];
+            const bool again = has_held(evidence, *claim.rule, head.entries[entry].packet);
+            evidence.add(*claim.rule,
+                         head,
+                         entry,
+                         claim.offset,
+                         claim.length,
+                         again ? std::min(claim.bits, kAgain) : claim.bits);
+        }
+    }
+    void append(const Claims& others) noexcept {
+        for (std::size_t index = 0; index < others.count_; ++index) {
+            const Claim& claim = others.claims_[index];
+            add(*claim.rule, claim.offset, claim.length, claim.bits);
+        }
+    }
+    [[nodiscard]] double bits() const noexcept { return bits_; }
+
+  private:
+    static bool has_held(const Evidence& evidence,
+                         const Rule& rule,
+                         std::uint32_t packet) noexcept {
+        for (const Check& check : evidence.checks()) {
+            if (check.rule == &rule && check.packet != packet) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    std::array<Claim, 10> claims_{};
+    std::size_t count_ = 0;
+    double bits_ = 0;
+};
+
+// Reads every payload with `read_one(payload, claims) -> Reading`; true when the flow has the form.
+template <typename ReadOne>
+bool gather(const FlowHead& head, Evidence& evidence, std::size_t most, ReadOne read_one) noexcept {
+    Tally tally;
+    std::size_t said = 0;
+    for (std::size_t entry = 0; entry < head.entry_count && !tally.lost(); ++entry) {
+        const Payload payload = head.payload(entry);
+        if (payload.length == 0) {
+            continue;
+        }
+        Claims claims;
+        const Reading reading = read_one(payload, claims);
+        tally.add(reading);
+        if (reading == Reading::fits && said++ < most) {
+            claims.give(evidence, head, entry);
+        }
+    }
+    return tally.holds() && !evidence.empty();
+}
+
+}  // namespace flowclass::fingerprint
