@@ -71,6 +71,17 @@ inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) no
     if (is_quic_initial(first, length) || is_dtls_client_hello(payload, first)) {
         return length;
     }
+    // AnyConnect's DTLS, record version 01 00: the ServerHello repeats the client's session id,
+    // which stands at 60 to 91, and two records follow it, §6.
+    if (first.b0 == 22 && first.b1 == 0x01 && first.b2 == 0) {
+        return std::min<std::size_t>(length, 128);
+    }
+    // SoftEther's PACK: a small count, the length of a name; the elements that name the protocol
+    // stand behind others, §6.
+    if ((first.b0 | first.b1 | first.b2) == 0 && first.b3 >= 1 && first.b3 <= 32 &&
+        first.at4 == 0 && first.at6 >= 3 && first.at6 <= 32) {
+        return std::min<std::size_t>(length, 512);
+    }
     // OpenVPN handshakes under SHA-512 tls-auth carry their acknowledgements behind octet 81;
     // tls-crypt-v2 ends in a length, §2.
     if ((opcode == 7 || opcode == 8 || opcode == 4 || opcode == 5) && length <= 160) {

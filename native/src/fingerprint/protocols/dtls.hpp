@@ -9,8 +9,7 @@
 // ClientHello and ServerHello, at 25: version, 32 random octets, u8 session id length.
 // DTLS 1.3 cipher text: |001CSLEE| ...: told only on a flow whose handshake was seen.
 //
-// Record version 0x0100 is another protocol's (a VPN's old dialect): no evidence here, whatever
-// else holds.
+// Record version 0x0100 is AnyConnect's (anyconnect.hpp): no evidence here, whatever else holds.
 #pragma once
 
 #include <array>
