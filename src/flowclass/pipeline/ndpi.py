@@ -130,7 +130,10 @@ class Ndpi:
                 "--peer ndpi asks nDPI through nfstream, which is not installed; install it with `pip install"
                 " nfstream`, or leave --peer out"
             )
-        self.version = f"nfstream {metadata.version('nfstream')}"
+        try:
+            self.version = f"nfstream {metadata.version('nfstream')}"
+        except metadata.PackageNotFoundError:
+            self.version = "nfstream of unknown version"
         self._worker: subprocess.Popen[bytes] | None = None
         self._unread = b""
 
