@@ -89,21 +89,20 @@ def read_frames(capture: str, frames: Mapping[int, bytes]) -> dict[int, Reading]
     if lacking:
         return lacking
     command = [sys.executable, "-m", "flowclass.pipeline.tshark_worker", shutil.which("tshark") or "", capture]
-    worker = subprocess.Popen(
+    with subprocess.Popen(
         [*command, *(str(number) for number in frames)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-    )
-    try:
-        answer, complaint = worker.communicate(timeout=MOST_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"tshark did not answer within {MOST_SECONDS} s"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+    ) as worker:
+        try:
+            answer, complaint = worker.communicate(timeout=MOST_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"tshark did not answer within {MOST_SECONDS} s"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
     try:
         found: dict[str, dict[str, Any]] = json.loads(answer)
     except ValueError:
