@@ -1,6 +1,6 @@
 """Tells for every network flow which VPN or tunnel protocol it is, with evidence.
 
-The public face: `classify` and what it takes and gives. Nothing else is public.
+The public face: `classify`, `match`, and what they take and give. Nothing else is public.
 
 Examples
 --------
@@ -21,6 +21,7 @@ from flowclass.errors import (
     UserFunctionError,
 )
 from flowclass.pipeline.classify import classify
+from flowclass.pipeline.match import match
 from flowclass.pipeline.result import Result
 from flowclass.policy import Policy
 from flowclass.registry import Registry
@@ -45,4 +46,5 @@ __all__ = [
     "UserFunctionError",
     "__version__",
     "classify",
+    "match",
 ]

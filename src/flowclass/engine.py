@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from flowclass import _core
 from flowclass.types import MAX_THREADS, EngineOptions, check_range
@@ -53,6 +56,7 @@ class Engine:
             batch_rows=options.batch_rows,
             vlan_in_key=options.vlan_in_key,
             tunnels=options.tunnels,
+            heads=options.heads,
             registry=None if registry is None else registry.native,
             policy=None if policy is None else policy.native,
         )
@@ -104,6 +108,11 @@ def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:
 def matchers() -> list[dict[str, Any]]:
     """Give every fingerprint of this build: protocol, class, ports, variants, rules."""
     return _core.matchers()
+
+
+def rules_sha256() -> str:
+    """Give the hash of everything that the fingerprints of this build publish, in hexadecimal."""
+    return hashlib.sha256(msgspec.json.encode(matchers(), order="sorted")).hexdigest()
 
 
 def _record_batch(native: _core.FlowBatch) -> pa.RecordBatch:

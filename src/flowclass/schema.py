@@ -22,8 +22,13 @@ FLOW_DEFINITION = (
 )
 
 
-def fields() -> list[dict[str, Any]]:
+def fields(*, heads: bool = False) -> list[dict[str, Any]]:
     """Give every column in order.
+
+    Parameters
+    ----------
+    heads : bool
+        With the column of saved heads.
 
     Returns
     -------
@@ -35,11 +40,16 @@ def fields() -> list[dict[str, Any]]:
     >>> fields()[0]["name"]
     'flow_id'
     """
-    return _core.schema_fields()
+    return _core.schema_fields(heads)
 
 
-def arrow_schema() -> pa.Schema:
+def arrow_schema(*, heads: bool = False) -> pa.Schema:
     """Give the Arrow schema of every record batch.
+
+    Parameters
+    ----------
+    heads : bool
+        With the column of saved heads.
 
     Examples
     --------
@@ -48,7 +58,7 @@ def arrow_schema() -> pa.Schema:
     """
     import pyarrow as pa
 
-    columns: pa.Schema = pa.schema(_core.schema())
+    columns: pa.Schema = pa.schema(_core.schema(heads))
     return columns
 
 
@@ -57,7 +67,7 @@ def markdown() -> str:
     head = ("column", "type", "unit", "meaning", "Zeek conn.log", "Suricata EVE", "IPFIX")
     keys = ("name", "type", "unit", "meaning", "zeek", "eve", "ipfix")
     lines = [f"# Flow record {SCHEMA_VERSION}", "", _row(head), _row(["---"] * len(head))]
-    for column in fields():
+    for column in fields(heads=True):
         cells = [str(column.get(key) or "").replace("|", "\\|") for key in keys]
         cells[0] = f"`{cells[0]}`"
         lines.append(_row(cells))

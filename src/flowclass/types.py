@@ -57,6 +57,9 @@ class EngineOptions:
         Whether the VLAN ids are part of the flow key.
     tunnels : bool
         Whether flows inside tunnels become records too.
+    heads : bool
+        Whether records have the column ``head``: what the fingerprints saw of the flow's first payloads, so that it
+        can be matched again without the capture. It holds payload.
 
     Examples
     --------
@@ -71,6 +74,7 @@ class EngineOptions:
     batch_rows: int = 8_192
     vlan_in_key: bool = True
     tunnels: bool = True
+    heads: bool = False
 
     def __post_init__(self) -> None:
         check_range("idle_timeout_ns", self.idle_timeout_ns, 1, MAX_TIMEOUT_NS)

@@ -32,10 +32,16 @@ def ike(time: int, pair: int, spi: int, port: int = 500) -> Packets:
     for back in (False, True):
         payload = struct.pack(">BBH", 0, 0, 12) + bytes(8)
         marker = bytes(4) if port == 4500 else b""
-        message = struct.pack(">QQBBBBII", spi << 56 | spi, 7 if back else 0, 33, 0x20, 34, 0x20 if back else 0x08, 0, 40) + payload
+        message = (
+            struct.pack(">QQBBBBII", spi << 56 | spi, 7 if back else 0, 33, 0x20, 34, 0x20 if back else 0x08, 0, 40)
+            + payload
+        )
         body = marker + message
         packets.append(
-            (time + back * 1_000_000, ip_packet(pair, back, UDP, struct.pack(">HHHH", port, port, 8 + len(body), 0) + body))
+            (
+                time + back * 1_000_000,
+                ip_packet(pair, back, UDP, struct.pack(">HHHH", port, port, 8 + len(body), 0) + body),
+            )
         )
     return packets
 
@@ -79,7 +85,13 @@ def led(packets: Packets, **options: Any) -> bool:
 @pytest.mark.parametrize("quiet", [0, 3600 * SECOND], ids=["end of input", "an hour later"])
 def test_a_leader_is_found_within_the_window(threads: int, quiet: int) -> None:
     later = ike(START + quiet, 9, 99) if quiet else []
-    for gap, expected in ((2_000_000, True), (10 * SECOND, True), (WINDOW, True), (WINDOW + 1, False), (-SECOND, False)):
+    for gap, expected in (
+        (2_000_000, True),
+        (10 * SECOND, True),
+        (WINDOW, True),
+        (WINDOW + 1, False),
+        (-SECOND, False),
+    ):
         packets = ike(START, 1, 5) + esp(START + gap, 1) + later
         assert led(packets, threads=threads) is expected, gap
 

@@ -81,10 +81,12 @@ struct FlowBatchBuilder::Dictionaries {
 };
 
 FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
-                                   std::shared_ptr<const policy::Policy> policy)
+                                   std::shared_ptr<const policy::Policy> policy,
+                                   bool heads)
     : registry_(std::move(registry)),
       policy_(std::move(policy)),
-      dictionaries_(std::make_shared<const Dictionaries>(policy_.get())) {}
+      dictionaries_(std::make_shared<const Dictionaries>(policy_.get())),
+      heads_(heads) {}
 
 void FlowBatchBuilder::append(const FlowRow& row) {
     const Orientation way = orientation_of(*row.record, row.initiator);
@@ -97,6 +99,9 @@ void FlowBatchBuilder::append(const FlowRow& row) {
     append_verdict(row, way);
     append_registry(row);
     append_origin(row);
+    if (heads_) {
+        head_.add(row.head, row.record->first, way);
+    }
     ++rows_;
 }
 
@@ -269,7 +274,7 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
     batch.columns.length = batch.rows;
     batch.columns.buffers.emplace_back();
     std::vector<ColumnData>& out = batch.columns.children;
-    out.reserve(columns().size());
+    out.reserve(columns(heads_).size());
     const auto put = [&out](auto&... finished) { (out.push_back(finished.finish()), ...); };
     const auto fields = [](auto&... finished) {
         std::vector<ColumnData> made;
@@ -325,6 +330,10 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
     out.push_back(policy_reason_.finish(names.policy_reason));
     out.push_back(source_file_.finish(make_dictionary(sources)));
     put(packet_first_, packet_last_);
+    batch.heads = heads_;
+    if (heads_) {
+        out.push_back(head_.finish(names.direction));
+    }
     return batch;
 }
 

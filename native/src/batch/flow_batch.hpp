@@ -10,6 +10,7 @@
 #include "batch/column.hpp"
 #include "batch/dictionaries.hpp"
 #include "batch/flow_row.hpp"
+#include "batch/head_columns.hpp"
 #include "batch/schema.hpp"
 
 namespace flowclass::batch {
@@ -18,12 +19,14 @@ namespace flowclass::batch {
 struct FlowBatch {
     ColumnData columns;
     std::int64_t rows = 0;
+    bool heads = false;  // with the column of saved heads
 };
 
 class FlowBatchBuilder {
   public:
     FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
-                     std::shared_ptr<const policy::Policy> policy);
+                     std::shared_ptr<const policy::Policy> policy,
+                     bool heads);
 
     void append(const FlowRow& row);
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
@@ -51,6 +54,7 @@ class FlowBatchBuilder {
     std::shared_ptr<const policy::Policy> policy_;
     std::shared_ptr<const Dictionaries> dictionaries_;
     std::size_t rows_ = 0;
+    bool heads_;
 
     using Name = DictionaryColumn<std::int16_t>;
     TextColumn flow_id_, community_id_, parent_flow_id_;
@@ -90,6 +94,7 @@ class FlowBatchBuilder {
     Name matched_end_, policy_outcome_, policy_phase_, policy_reason_;
     DictionaryColumn<std::int32_t> source_file_;
     FixedColumn<std::uint64_t> packet_first_, packet_last_;
+    HeadColumns head_;
 };
 
 }  // namespace flowclass::batch

@@ -35,6 +35,8 @@ struct FlowRow {
     // What the client said; empty: null.
     std::string_view server_name, alpn, ja4;
 
+    const head::FlowHead* head = nullptr;  // where it was saved
+
     // Set where a registry, and a policy, was given.
     const registry::FlowMatch* registry_match = nullptr;
     const policy::Judgement* judgement = nullptr;

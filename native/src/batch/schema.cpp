@@ -239,6 +239,15 @@ constexpr std::array kColumns{
            "",
            "",
            ""},
+    // Last: only where it is asked for.
+    Column{"head",
+           head_list,
+           false,
+           "",
+           "with --heads: the first payloads as the fingerprints saw them; holds payload",
+           "",
+           "",
+           ""},
 };
 
 FieldType plain(std::string_view name, const char* format, bool nullable = false) {
@@ -316,18 +325,31 @@ FieldType field_of(const Column& column) {
                             plain("bits", "f")});
         case alternative_list:
             return list_of(column.name, {plain("protocol", "u"), plain("bits", "f")});
+        case head_list:
+            return list_of(column.name,
+                           {named("direction"),
+                            plain("by_first_sender", "C"),
+                            plain("from_start", "C"),
+                            plain("offset_ns", "l"),
+                            plain("sender_port", "S"),
+                            plain("receiver_port", "S"),
+                            plain("packet", "I"),
+                            plain("length", "I"),
+                            plain("start", "I"),
+                            plain("repeated", "I"),
+                            plain("prefix", "z")});
     }
     return field;
 }
 
 }  // namespace
 
-std::span<const Column> columns() noexcept {
-    return kColumns;
+std::span<const Column> columns(bool heads) noexcept {
+    return std::span(kColumns).first(kColumns.size() - (heads ? 0 : 1));
 }
 
 std::string_view type_name(ColumnType type) noexcept {
-    constexpr std::array<std::string_view, 13> kNames{
+    constexpr std::array<std::string_view, 14> kNames{
         "string",
         "timestamp[ns, UTC]",
         "int64",
@@ -340,14 +362,17 @@ std::string_view type_name(ColumnType type) noexcept {
         "dictionary<string>",
         "list<struct{type, id}>",
         "list<struct{rule, packet, time, offset, length, direction, bits}>",
-        "list<struct{protocol, bits}>"};
+        "list<struct{protocol, bits}>",
+        "list<struct{direction, by_first_sender, from_start, offset_ns, sender_port, "
+        "receiver_port, "
+        "packet, length, start, repeated, prefix}>"};
     return kNames[static_cast<std::size_t>(type)];
 }
 
-FieldType flow_type() {
+FieldType flow_type(bool heads) {
     FieldType type{
         .name = "", .format = "+s", .nullable = false, .children = {}, .dictionary_format = {}};
-    for (const Column& column : kColumns) {
+    for (const Column& column : columns(heads)) {
         type.children.push_back(field_of(column));
     }
     return type;

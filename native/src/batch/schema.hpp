@@ -27,6 +27,7 @@ enum class ColumnType : std::uint8_t {
     encap_list,
     evidence_list,
     alternative_list,
+    head_list,
 };
 
 struct Column {
@@ -39,12 +40,13 @@ struct Column {
     std::string_view eve;    // Suricata EVE
     std::string_view ipfix;  // IANA information element
 };
-std::span<const Column> columns() noexcept;
+// `heads`: with the column of saved heads.
+std::span<const Column> columns(bool heads = false) noexcept;
 
 // "string", "timestamp[ns, UTC]", "dictionary<string>", "list<struct{type,id}>", ...
 std::string_view type_name(ColumnType type) noexcept;
 
 // The struct of all columns, as a batch's Arrow type.
-FieldType flow_type();
+FieldType flow_type(bool heads = false);
 
 }  // namespace flowclass::batch

@@ -43,7 +43,7 @@ struct Columns {
 
 Engine::Engine(Options options)
     : options_(completed(std::move(options))),
-      builder_(options_.registry, options_.policy),
+      builder_(options_.registry, options_.policy, options_.heads),
       verdicts_(batch::protocol_names().size()) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
@@ -216,6 +216,7 @@ void Engine::append(const EndedFlow& flow,
     row.judgement = judgement;
     std::array<fingerprint::Check, fingerprint::Evidence::kMaxChecks + 1> checks;
     HelloStore::Text hello;
+    HeadStore::Restored head;
     if (flow.state.evidence != EvidenceStore::kNone) {
         const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
         std::size_t check_count = 0;
@@ -243,6 +244,10 @@ void Engine::append(const EndedFlow& flow,
         row.server_name = hello.server_name();
         row.alpn = hello.alpn();
         row.ja4 = hello.ja4();
+    }
+    if (flow.state.saved_head != HeadStore::kNone) {
+        owner.saved_heads().read(flow.state.saved_head, head);
+        row.head = &head.head;
     }
     if (flow.state.record.encaps != UINT32_MAX) {
         const EncapStack& stack = owner.encaps(flow.state.record.encaps);

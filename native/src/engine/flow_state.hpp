@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/evidence_store.hpp"
+#include "engine/head_store.hpp"
 #include "engine/hello_store.hpp"
 #include "feature/accumulators.hpp"
 #include "flow/flow_record.hpp"
@@ -18,6 +19,7 @@ struct FlowState {
     std::uint32_t head = head::HeadPool::kNone;     // open head
     std::uint32_t evidence = EvidenceStore::kNone;  // verdict, once the head is closed
     std::uint32_t hello = HelloStore::kNone;        // what its client said
+    std::uint32_t saved_head = HeadStore::kNone;    // the head that was matched, if wanted
     std::uint32_t payload_packets = 0;
     bool head_done = false;
     bool wheel_checked =

@@ -23,6 +23,7 @@ struct Options {
     std::size_t batch_rows = 8192;
     bool vlan_in_key = true;
     bool tunnels = true;
+    bool heads = false;                     // rows have the head that was matched: it holds payload
     std::optional<base::HashKey> hash_key;  // tests only; random otherwise
     std::shared_ptr<const registry::Registry> registry;
     std::shared_ptr<const policy::Policy> policy;

@@ -26,12 +26,16 @@ constexpr std::size_t kBytesPerFlow = Table::bytes_per_flow() + sizeof(EvidenceS
                                       HelloStore::kNodeBytes +
                                       (kHeadBytes + LinkTable::kLeaderBytes) / kFlowsPerHead;
 constexpr std::size_t kLeastFlows = 1024;
+// Saved heads: a usual one takes three nodes of 256 octets, one with a large handshake up to
+// thirty.
+constexpr std::size_t kNodesPerHead = 8;
 
 constexpr std::size_t kMostAhead = std::size_t{192} << 10U;  // a burst of full Ethernet frames
 
 std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
+    const std::size_t saved = options.heads ? kNodesPerHead * HeadStore::kNodeBytes : 0;
     return std::clamp<std::size_t>(
-        options.memcap / count / kBytesPerFlow, kLeastFlows, 0xfffffff0U);
+        options.memcap / count / (kBytesPerFlow + saved), kLeastFlows, 0xfffffff0U / kNodesPerHead);
 }
 
 std::size_t head_capacity(std::size_t flows) noexcept {
@@ -65,6 +69,7 @@ Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, st
       heads_(head_capacity(table_.capacity())),
       evidence_(table_.capacity() * 2),
       hellos_(table_.capacity() * 2),
+      saved_heads_(options.heads ? table_.capacity() * kNodesPerHead : 0),
       links_(link_capacity(table_.capacity()), key),
       encaps_(table_.capacity() * 2),
       counts_order_(number == 0) {}
@@ -367,7 +372,12 @@ void Shard::on_heads() noexcept {
 
 void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
     FlowState& state = table_[slot].value;
-    fingerprint::match(heads_.seal(state.head), match_);
+    head::FlowHead& head = heads_.seal(state.head);
+    fingerprint::match(head, match_);
+    if (options_.heads) {
+        state.saved_head = saved_heads_.save(head);
+        counters_.heads_unsaved += state.saved_head == HeadStore::kNone ? 1U : 0U;
+    }
     state.evidence = evidence_.save(match_, heads_.time_first(state.head));
     if (state.evidence == EvidenceStore::kNone && match_.matcher != fingerprint::kNoMatcher) {
         ++counters_.evidence_refused;

@@ -38,12 +38,15 @@ class Shard {
         return decoder_.counters();
     }
     [[nodiscard]] const EvidenceStore& evidence() const noexcept { return evidence_; }
+    [[nodiscard]] const HeadStore& saved_heads() const noexcept { return saved_heads_; }
     [[nodiscard]] const HelloStore& hellos() const noexcept { return hellos_; }
     [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept {
         return encaps_[index];
     }
     [[nodiscard]] std::size_t table_bytes() const noexcept { return table_.bytes(); }
-    [[nodiscard]] std::size_t head_bytes() const noexcept { return heads_.bytes(); }
+    [[nodiscard]] std::size_t head_bytes() const noexcept {
+        return heads_.bytes() + saved_heads_.bytes();
+    }
     [[nodiscard]] std::size_t evidence_bytes() const noexcept {
         return evidence_.bytes() + hellos_.bytes() + links_.bytes();
     }
@@ -111,6 +114,7 @@ class Shard {
     head::HeadPool heads_;
     EvidenceStore evidence_;
     HelloStore hellos_;
+    HeadStore saved_heads_;
     LinkTable links_;
     std::uint32_t turn_ = FlowState::kFirstTurn;  // of the wheel
     base::Pool<EncapStack> encaps_;

@@ -139,6 +139,8 @@ void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
         }
         state.record.encaps = copied;
     }
+    state.saved_head = state.saved_head == HeadStore::kNone ? HeadStore::kNone
+                                                            : saved_heads_.copy(state.saved_head);
     state.sums = {};
     state.record.tcp.flags = {};
     ++state.record.segment;
@@ -219,6 +221,9 @@ void Shard::release_verdict(const FlowState& state) noexcept {
     }
     if (state.hello != HelloStore::kNone) {
         hellos_.release(state.hello);
+    }
+    if (state.saved_head != HeadStore::kNone) {
+        saved_heads_.release(state.saved_head);
     }
     if (state.record.encaps != UINT32_MAX) {
         encaps_.release(state.record.encaps);

@@ -14,29 +14,35 @@
 namespace flowclass::fingerprint {
 
 struct LinkRule {
+    LinkKind kind = LinkKind::none;  // of the leading flow
     Rule rule;
     float bits = 0;
 };
 
 inline constexpr auto kLinkRules = std::to_array<LinkRule>({
-    {{"link.ike",
+    {LinkKind::ike,
+     {"link.ike",
       "an IKE exchange between the same addresses began up to two minutes before; RFC 7296 §1, "
       "§2.23"},
      8},
-    {{"link.ike_spi",
+    {LinkKind::ike,
+     {"link.ike_spi",
       "an IKE exchange between the same addresses has the same initiator SPI; RFC 7296 §2.23, "
       "§3.1"},
      64},
-    {{"link.tls",
+    {LinkKind::tls,
+     {"link.tls",
       "a TLS session between the same addresses began up to two minutes before: the VPNs that take "
       "their keys from HTTPS begin so"},
      4},
-    {{"link.pptp",
+    {LinkKind::pptp,
+     {"link.pptp",
       "a PPTP control connection between the same addresses began up to two minutes before; RFC "
       "2637 "
       "§1.3"},
      12},
-    {{"link.tinc",
+    {LinkKind::tinc,
+     {"link.tinc",
       "a tinc meta connection between the same addresses began up to two minutes before; tinc "
       "manual, "
       "the connection"},

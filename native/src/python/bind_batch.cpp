@@ -42,9 +42,9 @@ nb::capsule capsule_of(std::unique_ptr<Struct> exported, const char* name) {
     return nb::steal<nb::capsule>(capsule);
 }
 
-nb::capsule schema_capsule() {
+nb::capsule schema_capsule(bool heads) {
     auto exported = std::make_unique<ArrowSchema>();
-    batch::export_schema(batch::flow_type(), exported.get());
+    batch::export_schema(batch::flow_type(heads), exported.get());
     return capsule_of(std::move(exported), "arrow_schema");
 }
 
@@ -53,14 +53,17 @@ nb::object array_capsules(const PyFlowBatch& self,
     auto exported = std::make_unique<ArrowArray>();
     batch::ColumnData shared = self.batch().columns;
     batch::export_array(std::move(shared), exported.get());
-    return nb::make_tuple(schema_capsule(), capsule_of(std::move(exported), "arrow_array"));
+    return nb::make_tuple(schema_capsule(self.batch().heads),
+                          capsule_of(std::move(exported), "arrow_array"));
 }
 
-struct Schema {};
+struct Schema {
+    bool heads = false;
+};
 
-nb::list schema_fields() {
+nb::list schema_fields(bool heads) {
     nb::list out;
-    for (const batch::Column& column : batch::columns()) {
+    for (const batch::Column& column : batch::columns(heads)) {
         nb::dict row;
         row["name"] = std::string(column.name);
         row["type"] = std::string(batch::type_name(column.type));
@@ -108,16 +111,19 @@ void bind_batch(nb::module_& module) {
     nb::class_<PyFlowBatch>(
         module, "FlowBatch", "A batch of flow rows; a struct array of the Arrow C data interface.")
         .def_prop_ro("num_rows", &PyFlowBatch::rows)
-        .def("__arrow_c_schema__", [](const PyFlowBatch&) { return schema_capsule(); })
+        .def("__arrow_c_schema__",
+             [](const PyFlowBatch& self) { return schema_capsule(self.batch().heads); })
         .def("__arrow_c_array__", &array_capsules, nb::arg("requested_schema") = nb::none());
     nb::class_<Schema>(module, "Schema", "The flow record's Arrow schema.")
-        .def("__arrow_c_schema__", [](const Schema&) { return schema_capsule(); });
+        .def("__arrow_c_schema__", [](const Schema& self) { return schema_capsule(self.heads); });
     module.def(
         "schema",
-        [] { return Schema{}; },
+        [](bool heads) { return Schema{heads}; },
+        nb::arg("heads") = false,
         "The flow record's schema; speaks the Arrow PyCapsule interface.");
     module.def("schema_fields",
                &schema_fields,
+               nb::arg("heads") = false,
                "Every column: name, type, nullable, unit, meaning, and its name elsewhere.");
     module.attr("SCHEMA_VERSION") = std::string(batch::kSchemaVersion);
     module.def("community_id",

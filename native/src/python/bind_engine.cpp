@@ -110,6 +110,7 @@ nb::dict balance(const Engine& self) {
     out["inner_packets"] = counters.inner_packets;
     out["flows"] = counters.flows;
     out["evicted"] = counters.evicted;
+    out["heads_unsaved"] = counters.heads_unsaved;
     out["heads_refused"] = counters.heads_refused;
     out["evidence_refused"] = counters.evidence_refused;
     out["out_of_order"] = counters.out_of_order;
@@ -172,6 +173,7 @@ void construct(Engine* self,
                std::size_t batch_rows,
                bool vlan_in_key,
                bool tunnels,
+               bool heads,
                std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
                std::shared_ptr<registry::Registry> registry,
                std::shared_ptr<policy::Policy> policy) {
@@ -184,6 +186,7 @@ void construct(Engine* self,
     options.batch_rows = batch_rows;
     options.vlan_in_key = vlan_in_key;
     options.tunnels = tunnels;
+    options.heads = heads;
     if (hash_seed) {
         options.hash_key = base::HashKey{hash_seed->first, hash_seed->second};
     }
@@ -208,6 +211,7 @@ void bind_engine(nb::module_& module) {
              nb::arg("batch_rows") = 8192,
              nb::arg("vlan_in_key") = true,
              nb::arg("tunnels") = true,
+             nb::arg("heads") = false,
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),
              nb::arg("policy") = nb::none())

@@ -5,6 +5,7 @@ void bind_batch(nanobind::module_& module);
 void bind_engine(nanobind::module_& module);
 void bind_fingerprint(nanobind::module_& module);
 void bind_frames(nanobind::module_& module);
+void bind_heads(nanobind::module_& module);
 void bind_policy(nanobind::module_& module);
 void bind_registry(nanobind::module_& module);
 
@@ -17,4 +18,5 @@ NB_MODULE(_core, module) {
     bind_fingerprint(module);
     bind_engine(module);
     bind_frames(module);
+    bind_heads(module);
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.progress import Progress
 from flowclass.cli.values import clean, duration, size
-from flowclass.engine import matchers
+from flowclass.engine import rules_sha256
 from flowclass.errors import OutputError
 from flowclass.pipeline.batch import Run, RunOptions
 from flowclass.pipeline.stop import Stop
@@ -54,6 +53,7 @@ MOST_ORDER = 8
 )
 @setting("--idle-timeout", type=duration, default="120s", show_default=True, help="A silent flow has ended.")
 @setting("--active-timeout", type=duration, default="30m", show_default=True, help="An old flow is cut.")
+@setting("--heads", is_flag=True, help="Keep what the fingerprints saw, for match. It holds payload.")
 @setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error.")
 @click.option("-v", "--verbose", is_flag=True, help="Every source and every problem on standard error.")
@@ -96,6 +96,7 @@ def _run_options(given: dict[str, Any]) -> RunOptions:
             memcap=given["memcap"],
             idle_timeout_ns=given["idle_timeout"],
             active_timeout_ns=given["active_timeout"],
+            heads=given["heads"],
         ),
     )
 
@@ -114,8 +115,8 @@ def _open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]
     sinks: list[Sink] = []
     outputs: list[str] = []
     if not to_terminal and not (output is None and form is None and given["table"]):
-        target, form = _target(output, form)
-        schema = arrow_schema()
+        target, form = target_of(output, form)
+        schema = arrow_schema(heads=given["heads"])
         if target is None:
             if form in BINARY and sys.stdout.isatty():
                 raise click.UsageError(f"{form} is not for a terminal: give -o FILE, or send standard output elsewhere")
@@ -132,7 +133,16 @@ def _open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]
     return sinks, outputs
 
 
-def _target(output: str | None, form: str | None) -> tuple[Path | None, str]:
+def target_of(output: str | None, form: str | None) -> tuple[Path | None, str]:
+    """Give the path, None for standard output, and the format that -o and --format mean.
+
+    Raises
+    ------
+    click.UsageError
+        When they do not say a format.
+    OutputError
+        When a folder cannot be made.
+    """
     if output is None or output == "-":
         return None, form or "jsonl"
     path = Path(output)
@@ -167,7 +177,6 @@ def _pump(run: Run, sinks: list[Sink]) -> None:
 
 
 def _metadata(run: Run) -> dict[str, str]:
-    rules = hashlib.sha256(msgspec.json.encode(matchers(), order="sorted")).hexdigest()
     options = run.options
     inputs = [
         {"name": source.name, "size": source.size if isinstance(source, ByteSource) else None} for source in run.sources
@@ -176,7 +185,7 @@ def _metadata(run: Run) -> dict[str, str]:
     return {
         "flowclass.schema": SCHEMA_VERSION,
         "flowclass.version": __version__,
-        "flowclass.rules_sha256": rules,
+        "flowclass.rules_sha256": rules_sha256(),
         "flowclass.registry_version": "" if options.registry is None else str(options.registry.version),
         "flowclass.policy_sha256": "" if options.policy is None else str(options.policy.sha256),
         "flowclass.inputs": msgspec.json.encode(inputs).decode(),

@@ -16,6 +16,7 @@ from flowclass.version import __version__
 
 COMMANDS = {
     "classify": "Say for every flow which protocol it is, with evidence.",
+    "match": "Match saved heads again, without the capture.",
     "explain": "Tell the story of a verdict: the checks, their octets, the losers.",
     "protocols": "List the protocols that are told apart, and their rules.",
     "evaluate": "Measure the verdicts on captures whose flows are known.",

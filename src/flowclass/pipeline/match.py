@@ -1,0 +1,274 @@
+"""Takes flow records with saved heads. Gives them with the verdicts of this build's fingerprints.
+
+The rest of a record stays as it was. What the registry and the policy said holds for the verdict it was said of: where
+the verdict is another one now, these columns are null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flowclass import _core
+from flowclass.errors import SchemaError, SourceError
+from flowclass.schema import arrow_schema
+
+ROWS = 8192
+VERDICT = (
+    "direction_basis",
+    "protocol",
+    "protocol_class",
+    "variant",
+    "tier",
+    "evidence_bits",
+    "evidence",
+    "alternatives",
+    "server_name",
+    "alpn",
+    "ja4",
+)
+JUDGED = (
+    "registry_match",
+    "registration_id",
+    "matched_prefix",
+    "matched_end",
+    "policy_outcome",
+    "policy_phase",
+    "policy_reason",
+)
+SIDES = (
+    ("src_ip", "dst_ip"),
+    ("src_port", "dst_port"),
+    ("packets_fwd", "packets_rev"),
+    ("bytes_fwd", "bytes_rev"),
+    ("payload_bytes_fwd", "payload_bytes_rev"),
+    ("tcp_flags_fwd", "tcp_flags_rev"),
+)
+
+
+def match(flows: str | Path | Any) -> Any:
+    """Match saved heads again, without the capture.
+
+    Parameters
+    ----------
+    flows : path, pyarrow.Table or pyarrow.RecordBatchReader
+        What ``classify`` gave with ``heads``: Parquet or Arrow, or the records themselves.
+
+    Returns
+    -------
+    pyarrow.RecordBatchReader
+        The records, in their order, with the verdicts of this build; ``read_all()`` gives a table.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read.
+    SchemaError
+        When it holds no flow records, or none with heads.
+
+    Examples
+    --------
+    >>> import struct, flowclass
+    >>> empty = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    >>> kept = flowclass.classify(empty, options=flowclass.EngineOptions(heads=True)).to_pyarrow()
+    >>> match(kept).read_all().num_rows
+    0
+    """
+    import pyarrow as pa
+
+    heads = SavedHeads(flows)
+    return pa.RecordBatchReader.from_batches(heads.schema, iter(heads))
+
+
+class SavedHeads:
+    """Records with heads, matched again as they are read. Takes what `match` takes, and raises what it raises.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+        Of every batch.
+    rows, changed : int
+        Records given so far, and those of them whose verdict is another one now.
+    """
+
+    def __init__(self, flows: str | Path | Any) -> None:
+        self.schema = arrow_schema(heads=True)
+        self.rows = 0
+        self.changed = 0
+        name, self._batches, found = _batches(flows)
+        absent = [field.name for field in self.schema if field.name not in found.names]
+        if absent == ["head"]:
+            raise SchemaError(f"{name}: the records have no heads: classify the capture again with --heads")
+        if absent:
+            raise SchemaError(f"{name}: is no file of flow records: it has no column {', '.join(absent[:3])}")
+        for field in self.schema:
+            kind = found.field(field.name).type
+            if kind != field.type:
+                raise SchemaError(
+                    f"{name}: column {field.name} is {kind}, not {field.type}: another version wrote it; classify the"
+                    " capture again"
+                )
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the record batches."""
+        for batch in self._batches:
+            made, changed = _matched(batch, self.schema)
+            self.rows += made.num_rows
+            self.changed += changed
+            yield made
+
+
+def _matched(batch: Any, schema: Any) -> tuple[Any, int]:
+    """Give one batch with its verdicts made anew, and how many of them are other ones."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    batch = pa.record_batch([batch.column(field.name) for field in schema], schema=schema)
+    native, flags = _core.match_heads(_columns(batch))
+    made = pa.record_batch(native)
+    columns = {field.name: batch.column(field.name) for field in schema}
+    columns.update({name: made.column(name) for name in VERDICT})
+    turned = pa.array(np.frombuffer(flags, np.uint8) != 0)
+    if pc.any(turned).as_py():
+        for one, other in SIDES:
+            here, there = columns[one], columns[other]
+            columns[one], columns[other] = pc.if_else(turned, there, here), pc.if_else(turned, here, there)
+        columns["conn_state"] = _null_where(turned, columns["conn_state"])
+        columns["head"] = _turned_heads(columns["head"], turned)
+    changed = turned
+    for name in ("protocol", "protocol_class", "tier"):
+        changed = pc.or_(changed, pc.not_equal(_text(batch.column(name)), _text(made.column(name))))
+    count = pc.sum(changed).as_py() or 0
+    if count:
+        for name in JUDGED:
+            columns[name] = _null_where(changed, columns[name])
+    return pa.record_batch([columns[field.name] for field in schema], schema=schema), count
+
+
+def _batches(flows: Any) -> tuple[str, Iterator[Any], Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if isinstance(flows, pa.Table):
+        return "the table", iter(flows.to_batches(max_chunksize=ROWS)), flows.schema
+    if isinstance(flows, pa.RecordBatchReader):
+        return "the reader", iter(flows), flows.schema
+    path = Path(flows)
+    try:
+        with path.open("rb") as file:
+            begin = file.read(6)
+        if begin[:4] == b"PAR1":
+            parquet = pq.ParquetFile(path)
+            return str(path), parquet.iter_batches(batch_size=ROWS), parquet.schema_arrow
+        reader = pa.ipc.open_file(path) if begin == b"ARROW1" else pa.ipc.open_stream(path)
+    except OSError as problem:
+        why = (problem.strerror or str(problem)).lower()
+        raise SourceError(f"{path}: cannot be read: {why}; give what classify --heads wrote") from problem
+    except pa.ArrowInvalid as problem:
+        raise SourceError(
+            f"{path}: is neither Parquet nor Arrow ({problem}); give what classify --heads wrote"
+        ) from problem
+    if isinstance(reader, pa.RecordBatchFileReader):
+        return str(path), (reader.get_batch(number) for number in range(reader.num_record_batches)), reader.schema
+    return str(path), iter(reader), reader.schema
+
+
+def _columns(batch: Any) -> dict[str, Any]:
+    """Give what the native core takes: numpy views of rows and of list items."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    head = batch.column("head")
+    offsets = head.offsets.to_numpy()
+    items = head.values.slice(offsets[0], offsets[-1] - offsets[0])
+    names = [field.name for field in items.type]
+    fields = dict(zip(names, items.flatten(), strict=True))
+    prefix = fields.pop("prefix")
+    ends, octets = _binary(prefix)
+    link, link_time = _links(batch.column("evidence"))
+    columns = {name: field.to_numpy(zero_copy_only=False) for name, field in fields.items() if name != "direction"}
+    return columns | {
+        "reverse": pc.equal(_text(fields["direction"]), "rev").to_numpy(zero_copy_only=False).astype(np.uint8),
+        "prefix_offsets": ends,
+        "octets": octets,
+        "offsets": np.ascontiguousarray(offsets - offsets[0]),
+        "ip_proto": batch.column("ip_proto").to_numpy(),
+        "from_syn": pc.equal(_text(batch.column("direction_basis")), "syn")
+        .to_numpy(zero_copy_only=False)
+        .astype(np.uint8),
+        "time_start": batch.column("time_start").cast("int64").to_numpy(),
+        "link": link,
+        "link_time": link_time,
+    }
+
+
+def _binary(column: Any) -> tuple[Any, Any]:
+    """Give the offsets and the octets of a binary column, from the first value on."""
+    import numpy as np
+
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    octets = np.frombuffer(data, np.uint8) if data is not None and data.size > 0 else np.zeros(0, np.uint8)
+    return np.ascontiguousarray(ends - ends[0]), octets[ends[0] : ends[-1]]
+
+
+def _links(evidence: Any) -> tuple[Any, Any]:
+    """Give for each row which rule its link had, as a place in the link rules or -1, and its time."""
+    import numpy as np
+
+    places = {rule: place for place, (rule, _, _) in enumerate(_core.link_rules())}
+    offsets = evidence.offsets.to_numpy()
+    link = np.full(len(evidence), -1, np.int8)
+    time = np.zeros(len(evidence), np.int64)
+    rules = evidence.values.field("rule")
+    if len(rules) == 0:
+        return link, time
+    by_index = np.array([places.get(name, -1) for name in rules.dictionary.to_pylist()], np.int8)
+    last = np.maximum(offsets[1:] - 1, 0)
+    # The link is the last check of its row.
+    found = np.where(offsets[1:] > offsets[:-1], by_index[rules.indices.to_numpy()[last]], -1)
+    return found.astype(np.int8), np.ascontiguousarray(evidence.values.field("time").cast("int64").to_numpy()[last])
+
+
+def _text(column: Any) -> Any:
+    import pyarrow as pa
+
+    return column.cast(pa.string())
+
+
+def _null_where(condition: Any, column: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    plain = _text(column) if pa.types.is_dictionary(column.type) else column
+    kept = pc.if_else(condition, pa.scalar(None, plain.type), plain)
+    return _encoded(kept, column.type) if pa.types.is_dictionary(column.type) else kept
+
+
+def _encoded(values: Any, kind: Any) -> Any:
+    import pyarrow as pa
+
+    made = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(made.indices.cast(kind.index_type), made.dictionary)
+
+
+def _turned_heads(heads: Any, turned: Any) -> Any:
+    """Give the heads with the directions of the turned rows the other way round."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    offsets = heads.offsets.to_numpy()
+    items = heads.values
+    of_row = np.zeros(len(items), bool)
+    per_row = np.repeat(turned.to_numpy(zero_copy_only=False), np.diff(offsets))
+    of_row[offsets[0] : offsets[-1]] = per_row
+    kind = items.type.field("direction").type
+    direction = _text(items.field("direction"))
+    other = pc.if_else(pc.equal(direction, "fwd"), "rev", "fwd")
+    fields = [items.field(name) for name in (field.name for field in items.type)]
+    fields[0] = _encoded(pc.if_else(pa.array(of_row), other, direction), kind)
+    made = pa.StructArray.from_arrays(fields, fields=list(items.type))
+    return pa.ListArray.from_arrays(heads.offsets, made, type=heads.type)
