@@ -116,7 +116,7 @@ def test_command(form: str, captures: Path, tmp_path: Path, flowclass_command: C
     said = json.loads(done.out)
     assert said["changed"] == 0
     assert said["flows"] == pq.read_table(again).num_rows > 100
-    classified = pq.read_table(run) if form == "parquet" else pa.ipc.open_stream(run).read_all()
+    classified = pq.read_table(run) if form == "parquet" else pa.ipc.open_file(run).read_all()
     assert pq.read_table(again).to_pylist() == classified.to_pylist()
     assert b"flowclass.rules_sha256" in pq.read_schema(again).metadata
 
