@@ -68,6 +68,15 @@ inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) no
     if (first.b0 >= 1 && first.b0 <= 3 && (first.b1 | first.b2 | first.b3) == 0 && length <= 256) {
         return length;
     }
+    // WARP's have a client id in the reserved octets, or are of the newer form c2, whose mac2
+    // stands at 76, §1.
+    if ((first.b0 == 1 && length == 148) || (first.b0 == 2 && length == 92)) {
+        return length;
+    }
+    if (first.b0 == 0xc2 && length > 92 && base::at(payload, 76).be64() == 0 &&
+        base::at(payload, 84).be64() == 0) {
+        return 92;
+    }
     if (is_quic_initial(first, length) || is_dtls_client_hello(payload, first)) {
         return length;
     }
