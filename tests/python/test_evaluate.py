@@ -101,6 +101,7 @@ def test_every_kind_of_flow(tunnels: Path, flowclass_command: Command) -> None:
     assert by_name["wireguard"]["false_claims"] == 2
     assert by_name["wireguard"]["precision"]["value"] == pytest.approx(1 / 3)
     assert content["negatives"]["flows"] == content["negatives"]["called_tunnel"] == 1
+    assert content["negatives"]["called_vpn"] == 1
     assert content["negatives"]["false_positives_per_million"]["value"] == 1e6
     assert content["negatives"]["false_positives_per_million"]["low"] == pytest.approx(206549.3, abs=1)
     assert content["hints"] == {"right": 1, "silent": 0, "wrong": 0}
@@ -200,6 +201,21 @@ def test_the_best_tier_of_a_flow_counts() -> None:
     weak = judged(ends(1), claim("openvpn", "possible", "vpn"))
     assert weak.families["openvpn"].tiers["possible"] == 1
     assert weak.misses[0].reason == "too little evidence"
+
+
+def test_the_variant_of_a_catch_all_family_says_which_protocol(tmp_path: Path) -> None:
+    given = lists(tmp_path, [label(1001, "other-tunnel", variant="capwap-data"), label(1002, "tinc", variant="tcp")])
+    known = read_labels(given)["a.pcap"].labels
+    assert [one.accept for one in known] == [("other-tunnel", "capwap-data", "capwap"), ("tinc",)]
+
+
+def test_an_overlay_on_a_negative_is_no_accusation_of_a_vpn() -> None:
+    key = flow_key(ends(1))
+    score = Score()
+    seen = Seen(first_frames={key: 1}, claims={(False, key): [claim("gre", "possible", "overlay")]})
+    judge(score, LabelledCapture(name="a.pcap", negatives_ok=True), seen, {"gre": "overlay"})
+    assert (score.negatives_called, score.negatives_possible, score.negatives_vpn) == (0, 1, 0)
+    assert len(score.false_positives) == 1
 
 
 def test_out_of_scope_and_disputed_count_nowhere() -> None:

@@ -102,8 +102,9 @@ def _negative_lines(score: Score) -> Iterator[str]:
             rate = count / score.negatives * MILLION
             least, most = (bound * MILLION for bound in interval)
             yield f"          {rate:,.0f} false positives per million {what} (95 %: {least:,.0f} to {most:,.0f})"
+    yield f"          {score.negatives_vpn:,} of these false ones, in any tier, are a VPN; the others other kinds of tunnel"
     if score.hard:
-        yield f"          {score.hard:,} of them look like a tunnel; called one in any tier: {score.hard_called:,}"
+        yield f"          {score.hard:,} of the negatives look like a tunnel; called one in any tier: {score.hard_called:,}"
 
 
 def _left_out(result: Evaluation, known: dict[str, LabelledCapture]) -> Iterator[str]:
@@ -188,6 +189,7 @@ def _score_json(score: Score) -> dict[str, Any]:
             "flows": score.negatives,
             "called_tunnel": score.negatives_called,
             "called_possible": score.negatives_possible,
+            "called_vpn": score.negatives_vpn,
             "false_positives_per_million": _per_million(score.negatives_called, score.negatives),
             "false_positives_per_million_any_tier": _per_million(
                 score.negatives_called + score.negatives_possible, score.negatives

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flowclass.pipeline.labels import Label, LabelledCapture
+from flowclass.pipeline.labels import Key, Label, LabelledCapture
 from flowclass.pipeline.scores import FOUND, TIERS, Claim, Finding, Score, Seen
 
 TUNNELS = frozenset({"vpn", "overlay", "proxy", "covert"})
@@ -48,11 +48,18 @@ def judge(score: Score, capture: LabelledCapture, seen: Seen, classes: Mapping[s
             continue
         score.negatives += 1
         score.hard += key in capture.hard_negatives
-        _judge_negative(score, capture, frame, seen.claims.get((False, key), []), hard=key in capture.hard_negatives)
+        called = _called(seen.claims.get((False, key), []))
+        if called:
+            score.negatives_called += _is_sure(called)
+            score.negatives_possible += not _is_sure(called)
+            score.negatives_vpn += any(classes.get(claim.ids[0], "vpn") == "vpn" for claim in called)
+            _add_false_positive(score, capture, key, frame, called)
     for key in capture.hard_negatives - set(seen.first_frames) - labelled:
         if (True, key) in seen.claims:  # a flow inside a tunnel
             score.hard += 1
-            _judge_negative(score, capture, 0, seen.claims[True, key], hard=True, counted=False)
+            called = _called(seen.claims[True, key])
+            if called:
+                _add_false_positive(score, capture, key, 0, called)
 
 
 def _judge_label(score: Score, capture: LabelledCapture, seen: Seen, label: Label, classes: Mapping[str, str]) -> None:
@@ -74,19 +81,18 @@ def _judge_label(score: Score, capture: LabelledCapture, seen: Seen, label: Labe
         score.false_positives.append(_finding(capture, label, wrong, f"it is {label.family}"))
 
 
-def _judge_negative(
-    score: Score, capture: LabelledCapture, frame: int, claims: list[Claim], *, hard: bool, counted: bool = True
-) -> None:
-    called = [claim for claim in claims if claim.tunnel and claim.tier != "none"]
-    if not called:
-        return
-    sure = any(claim.tier in FOUND for claim in called)
-    if counted:
-        score.negatives_called += sure
-        score.negatives_possible += not sure
+def _called(claims: list[Claim]) -> list[Claim]:
+    return [claim for claim in claims if claim.tunnel and claim.tier != "none"]
+
+
+def _is_sure(claims: list[Claim]) -> bool:
+    return any(claim.tier in FOUND for claim in claims)
+
+
+def _add_false_positive(score: Score, capture: LabelledCapture, key: Key, frame: int, called: list[Claim]) -> None:
+    hard = key in capture.hard_negatives
     score.hard_called += hard
     _count_false(score, called)
-    reason = "it only looks like a tunnel" if hard else "it is no tunnel"
     score.false_positives.append(
         Finding(
             capture=capture.name,
@@ -94,7 +100,7 @@ def _judge_negative(
             family="",
             variant=None,
             said=tuple(dict.fromkeys(claim.shown for claim in called)),
-            reason=reason,
+            reason="it only looks like a tunnel" if hard else "it is no tunnel",
             tier=_strongest(called),
         )
     )

@@ -264,13 +264,21 @@ def _key(row: _Flow, path: Path | None, number: int, problems: list[str]) -> Key
         return None
 
 
+def _accepted(row: _LabelRow) -> tuple[str, ...]:
+    """Give the ids that are right; a family ``other-...`` has none of its own, its variant says which."""
+    accept = tuple(row.accept or (row.family,))
+    if row.family.startswith("other-") and row.variant:
+        accept += (row.variant, row.variant.partition("-")[0])
+    return accept
+
+
 def _label(row: _LabelRow, key: Key) -> Label:
     return Label(
         key=key,
         frame=row.frame,
         depth=row.depth,
         family=row.family,
-        accept=tuple(row.accept or (row.family,)),
+        accept=_accepted(row),
         variant=row.variant or None,
         certainty=row.certainty,
         scope=row.scope,

@@ -141,6 +141,8 @@ class Score:
         Flows known to be no tunnel.
     negatives_called, negatives_possible : int
         Those that were called one: confirmed or probable; possible.
+    negatives_vpn : int
+        Those that were called a VPN, and not another kind of tunnel, in any tier.
     hard, hard_called : int
         Negatives that look like a tunnel; those called one in any tier.
     hints : dict of str to int
@@ -155,6 +157,7 @@ class Score:
     negatives: int = 0
     negatives_called: int = 0
     negatives_possible: int = 0
+    negatives_vpn: int = 0
     hard: int = 0
     hard_called: int = 0
     hints: dict[str, int] = field(default_factory=lambda: {"right": 0, "silent": 0, "wrong": 0})

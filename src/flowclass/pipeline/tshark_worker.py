@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 MOST_FIELDS = 2000
@@ -31,7 +32,8 @@ def read(tshark: str, capture: str, numbers: set[int]) -> dict[int, dict[str, An
 
     wanted = " || ".join(f"frame.number == {number}" for number in sorted(numbers))
     found: dict[int, dict[str, Any]] = {}
-    with pyshark.FileCapture(capture, display_filter=wanted, keep_packets=False, tshark_path=tshark) as packets:
+    packets = pyshark.FileCapture(capture, display_filter=wanted, keep_packets=False, tshark_path=tshark)
+    try:
         for packet in packets:
             number = int(packet.number)
             found[number] = {
@@ -40,6 +42,10 @@ def read(tshark: str, capture: str, numbers: set[int]) -> dict[int, dict[str, An
             }
             if len(found) == len(numbers):
                 break
+    finally:
+        # Leaving early ends tshark, which pyshark may take for a crash.
+        with suppress(Exception):
+            packets.close()
     return found
 
 

@@ -30,7 +30,7 @@ def chance(bits: float) -> str:
     >>> chance(96)
     'once in 8 x 10^28 flows of random payload'
     >>> chance(16)
-    'once in 65,000 flows of random payload'
+    'once in 66,000 flows of random payload'
     >>> chance(2)
     'once in 4 flows of random payload'
     """
