@@ -49,9 +49,10 @@ inline constexpr std::uint8_t kVersion5 = 5;
 inline constexpr std::uint8_t kNoMethod = 0xff;
 inline constexpr std::uint8_t kPasswordMethod = 2;
 
-// IANA "SOCKS Methods": 0 to 9 without 4, and 0x80 to 0xfe for private use.
+// IANA "SOCKS Methods": 0 to 9 without 4. Those for private use, 0x80 to 0xfe, are half of all
+// octets and are left out: they would prove nothing.
 constexpr bool is_method(std::uint8_t method) noexcept {
-    return (method <= 9 && method != 4) || (method >= 0x80 && method != kNoMethod);
+    return method <= 9 && method != 4;
 }
 // Methods whose messages are not read here.
 constexpr bool is_other_method(std::uint8_t method) noexcept {
