@@ -112,7 +112,7 @@ class Scan {
         const bool begins = now.form == kNewForm && now.type == 1;
         const bool is_known = now.form == 0 || now.form == kNewForm;
         if (!is_known || now.type < 1 || now.type > 4 || (form_ != kUnknown && form_ != now.form) ||
-            (now.client == 0) != begins) {
+            (now.client == 0) != begins || (!begins && !is_same_client(payload, now))) {
             return Reading::contradicts;
         }
         form_ = now.form;
@@ -120,23 +120,26 @@ class Scan {
                                 : now.type == 2 ? read_response(payload, now)
                                 : now.type == 3 ? read_cookie(payload, now)
                                                 : read_data(payload, now);
-        return reading == Reading::fits && !begins ? hold_client(payload, now) : reading;
+        if (reading == Reading::fits && !begins) {
+            hold_client(payload, now);
+        }
+        return reading;
     }
 
     // The client's id is one for the flow, whoever sends.
-    Reading hold_client(const Payload& payload, const Message& now) noexcept {
-        Side& from = side(payload.direction);
+    bool is_same_client(const Payload& payload, const Message& now) noexcept {
+        const std::uint32_t own = side(payload.direction).client;
         const std::uint32_t other = side(opposite(payload.direction)).client;
-        if ((from.client != 0 && from.client != now.client) ||
-            (other != 0 && other != now.client)) {
-            return Reading::contradicts;
-        }
-        if (from.client == 0 && other != 0) {
+        return (own == 0 || own == now.client) && (other == 0 || other == now.client);
+    }
+
+    void hold_client(const Payload& payload, const Message& now) noexcept {
+        Side& from = side(payload.direction);
+        if (from.client == 0 && side(opposite(payload.direction)).client != 0) {
             // 24 bits at half their worth: a constant of the protocol would pass.
             evidence_.add(kClient, head_, payload.entry, 1, 3, 12);
         }
         from.client = now.client;
-        return Reading::fits;
     }
 
     Reading read_initiation(const Payload& payload, const Message& now) noexcept {
