@@ -7,19 +7,25 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["build_stages", "run_stages"]
+__all__ = ["build", "build_stages", "run_stages"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def build_stages(build: Path = _ROOT / "build" / "benchmarks") -> Path:
+def build_stages() -> Path:
     """Build the program that times the stages, if its sources have changed, and give its path."""
-    configure = ["cmake", "-S", _ROOT, "-B", build, "-DFLOWCLASS_PYTHON=OFF", "-DFLOWCLASS_BENCHMARKS=ON"]
-    for command in ([*configure, "-DCMAKE_BUILD_TYPE=Release"], ["cmake", "--build", build, "--parallel", "2"]):
+    return build("stages", room="micro")
+
+
+def build(program: str, *, room: str = "") -> Path:
+    """Build a program of a folder here, if its sources have changed, and give its path."""
+    folder = _ROOT / "build" / "benchmarks"
+    configure = ["cmake", "-S", _ROOT, "-B", folder, "-DFLOWCLASS_PYTHON=OFF", "-DFLOWCLASS_BENCHMARKS=ON"]
+    for command in ([*configure, "-DCMAKE_BUILD_TYPE=Release"], ["cmake", "--build", folder, "--parallel", "2"]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
-    return build / "benchmarks" / "micro" / "flowclass_stages"
+    return folder / "benchmarks" / (room or program) / f"flowclass_{program}"
 
 
 def run_stages(

@@ -1,0 +1,1 @@
+"""What matching costs a head, and what it says of payload that is nobody's."""
