@@ -44,10 +44,12 @@ class Claims {
                          again ? std::min(claim.bits, kAgain) : claim.bits);
         }
     }
-    void append(const Claims& others) noexcept {
+    // What was found inside; worth `most` bits at most where other protocols carry the same.
+    void append(const Claims& others, double most = 1000) noexcept {
+        const double share = others.bits_ > most ? most / others.bits_ : 1.0;
         for (std::size_t index = 0; index < others.count_; ++index) {
             const Claim& claim = others.claims_[index];
-            add(*claim.rule, claim.offset, claim.length, claim.bits);
+            add(*claim.rule, claim.offset, claim.length, claim.bits * share);
         }
     }
     [[nodiscard]] double bits() const noexcept { return bits_; }
