@@ -132,10 +132,8 @@ struct Matcher {
         out.type = fourth & 0x1fU;
         const std::uint8_t most = out.version == 3 ? 11 : 8;
         out.name = name_length(out.community);
-        const bool filled =
-            std::all_of(out.community.begin() + static_cast<std::ptrdiff_t>(out.name),
-                        out.community.end(),
-                        [](std::uint8_t octet) { return octet == 0; });
+        const bool filled = std::ranges::all_of(out.community.subspan(out.name),
+                                                [](std::uint8_t octet) { return octet == 0; });
         if (out.version < 2 || out.version > 3 || second > 2 || third != 0 || out.type < 1 ||
             out.type > most || out.name == 0 || out.name >= size || !filled) {
             return Reading::contradicts;
@@ -144,9 +142,8 @@ struct Matcher {
     }
 
     static std::size_t name_length(Bytes community) noexcept {
-        const auto* const end =
-            std::find_if_not(community.data(), community.data() + community.size(), is_printable);
-        return static_cast<std::size_t>(end - community.data());
+        const auto end = std::ranges::find_if_not(community, is_printable);
+        return static_cast<std::size_t>(end - community.begin());
     }
 
     static Reading read_body(const Payload& payload, std::size_t offset, Header& out) noexcept {
