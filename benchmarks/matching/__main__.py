@@ -104,10 +104,10 @@ def main() -> int:
         f"speed     {speed['ns_least']:.0f} ns a head (median {speed['ns_median']:.0f}) over {speed['heads']:,} heads,"
     )
     print(f"          {speed['found']:,} of them probable or confirmed")
+    print(f"random    {chance['flows']:,} flows of random payload, seed {chance['seed']}:")
     print(
-        f"random    {chance['flows']:,} flows of random payload, seed {chance['seed']}: {chance['confirmed']} confirmed,"
+        f"          {chance['confirmed']} confirmed, {chance['probable']} probable, {chance['possible']} possible {chance['claimed'] or ''}".rstrip()
     )
-    print(f"          {chance['probable']} probable, {chance['possible']} possible {chance['claimed'] or ''}".rstrip())
     print(f"mutate    {changed['mutants']:,} flows with one octet changed, of {changed['heads']:,} heads:")
     print(f"          {changed['confirmed']} confirmed VPN, {changed['probable']} probable VPN")
     for sentence in wrong:

@@ -1,0 +1,40 @@
+"""Every octet that a check claims is really looked at: changed, it loses the check or bits of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_vectors import CASES, IDS, Case, Packet
+
+# One bit, all bits, the top bit, small and large: most checks fall at the first.
+FIRST_TRIES = (0xFF, 0x01, 0x80, 0x10)
+
+
+def mutated(case: Case, packet: int, place: int, change: int) -> dict[str, Any]:
+    changed = bytearray(case.packets[packet].octets)
+    changed[place] ^= change
+    old = case.packets[packet]
+    other = Packet(old.direction, old.gap_ns, old.length, bytes(changed))
+    return case.match((*case.packets[:packet], other, *case.packets[packet + 1 :]))
+
+
+def holds(check: dict[str, Any], found: dict[str, Any], whole: dict[str, Any]) -> bool:
+    """Whether the check stands as it was, and the verdict has lost nothing."""
+    same = [one for one in found["checks"] if {**one, "time": 0} == {**check, "time": 0}]
+    return bool(same) and found["protocol"] == whole["protocol"] and found["bits"] >= whole["bits"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_every_claimed_octet_counts(case: Case) -> None:
+    whole = case.match()
+    idle = []
+    for check in whole["checks"]:
+        packet = check["packet"] - 1
+        for place in range(check["offset"], check["offset"] + check["length"]):
+            if place >= len(case.packets[packet].octets):
+                continue
+            tries = (*FIRST_TRIES, *range(1, 256))
+            if all(holds(check, mutated(case, packet, place, change), whole) for change in tries):
+                idle.append((check["rule"], check["packet"], place))
+    assert not idle, f"claimed and never looked at: {idle}"
