@@ -57,7 +57,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
 RANK = {room: rank for rank, group in enumerate(ORDER) for room in group}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
-GENERATED = {"fingerprint_list.inc", "fingerprint_includes.inc"}  # by the build, from the folder protocols
+GENERATED = {"fingerprint_list.inc", "fingerprint_includes.inc", "provider_names.inc"}  # by the build
 
 
 def _native_files() -> list[Path]:
