@@ -214,11 +214,20 @@ struct Matcher {
             add_at(evidence, kQuery, head, one.place, 2, 10, usual ? 30 : 26);
         }
         const std::size_t name = message.first_end - 4 - kDnsHeader;
-        add_at(evidence, kName, head, one.place, kDnsHeader, name, dns_name_bits(message.name));
+        // A name with other octets than a host's proves no more than its lengths: the first is
+        // shown.
+        const bool plain = message.name.plain == message.name.octets;
+        add_at(evidence,
+               kName,
+               head,
+               one.place,
+               kDnsHeader,
+               plain ? name : 1,
+               dns_name_bits(message.name));
         // About 450 types and 5 classes of 65536: 20; types and classes are small numbers: 14.
         add_at(evidence, kType, head, one.place, message.first_end - 4, 4, 14);
         if (message.exact) {
-            add_at(evidence, kEnd, head, one.place, one.length - 1, 1, 6);
+            add_at(evidence, kEnd, head, one.place, one.length - 1, 0, 6);
         }
         if (head.ip_proto == kTcp &&
             is_segment_end(head, one.place.direction, one.place.offset + one.length)) {
