@@ -111,6 +111,12 @@ inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) no
         base::at(payload, marker + 24).be32() + marker == length) {
         return std::min<std::size_t>(length, 1400);
     }
+    // L2TP control messages (flags C802 or C803, an exact length): the tunnel that the sender
+    // assigns stands behind its names and capabilities, RFC 2661 §6.1.
+    if (first.b0 == 0xc8 && (first.b1 == 2 || first.b1 == 3) &&
+        (std::uint32_t{first.b2} << 8U | first.b3) == length) {
+        return std::min<std::size_t>(length, 192);
+    }
     // DHCP's magic cookie stands at octet 236 (RFC 2131 §3), whatever the hardware type.
     if ((first.b0 == 1 || first.b0 == 2) && base::at(payload, 236).be32() == 0x63825363) {
         return 260;
