@@ -1,7 +1,8 @@
-"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, registry.
+"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, hello, registry.
 
 Captures are the beginnings of our own; frames of them, in the form of fuzz_decode.cpp; the fingerprint vectors, in the
-form of fuzz_match.cpp; for the registry octets at random, always the same, as any octets are registrations to it.
+form of fuzz_match.cpp, those with a hello also in that of fuzz_hello.cpp; for the registry octets at random, always the
+same, as any octets are registrations to it.
 """
 
 from __future__ import annotations
@@ -71,6 +72,19 @@ def match_seeds() -> Iterator[tuple[str, bytes]]:
             yield f"{path.stem}-{number:02}", seed
 
 
+def hello_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give the vectors of TLS, DTLS and QUIC, and of those that read their hellos."""
+    for name in ("tls", "dtls", "quic", "anyconnect", "vpn_provider", "masque", "softether_tls"):
+        path = VECTORS / f"{name}.toml"
+        for number, case in enumerate(tomllib.loads(path.read_text())["case"]):
+            seed = bytes([case.get("ip_proto", 17) == 17, case.get("from_start", True)])
+            for row in case["packets"]:
+                octets = packet_octets(row)
+                missing = min(max(row.get("length", len(octets)) - len(octets), 0), 0xFFFF)
+                seed += struct.pack(">BHH", row["dir"] == "<", missing, len(octets)) + octets
+            yield f"{path.stem}-{number:02}", seed
+
+
 def registry_seeds() -> Iterator[tuple[str, bytes]]:
     """Give octets at random, of several lengths."""
     numbers = random.Random(20240229)
@@ -87,6 +101,7 @@ def main(folder: Path) -> None:
         "engine": capture_seeds,
         "decode": decode_seeds,
         "match": match_seeds,
+        "hello": hello_seeds,
         "registry": registry_seeds,
     }
     for target, make in makers.items():
