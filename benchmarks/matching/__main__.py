@@ -105,9 +105,7 @@ def main() -> int:
     )
     print(f"          {speed['found']:,} of them probable or confirmed")
     print(f"random    {chance['flows']:,} flows of random payload, seed {chance['seed']}:")
-    print(
-        f"          {chance['confirmed']} confirmed, {chance['probable']} probable, {chance['possible']} possible {chance['claimed'] or ''}".rstrip()
-    )
+    print(f"          {chance['confirmed']} confirmed, {chance['probable']} probable, {chance['possible']} possible")
     print(f"mutate    {changed['mutants']:,} flows with one octet changed, of {changed['heads']:,} heads:")
     print(f"          {changed['confirmed']} confirmed VPN, {changed['probable']} probable VPN")
     for sentence in wrong:
