@@ -96,6 +96,30 @@ def test_what_is_there_is_shown_and_nothing_else() -> None:
     assert there["tshark"] is None
 
 
+def test_a_check_of_the_linked_flow_has_no_octets(captures: Path, tmp_path: Path, flowclass_command: Command) -> None:
+    """ESP in UDP that an IKE exchange on another port pair set up: one check is about that exchange."""
+    for capture in sorted(captures.glob("ike*")):
+        flowclass_command(capture, "-q", "-o", tmp_path / "flows.parquet")
+        for row in pq.read_table(tmp_path / "flows.parquet", columns=["flow_id", "linked_flow_id"]).to_pylist():
+            if row["linked_flow_id"] is None:
+                continue
+            args = ["explain", row["flow_id"], "--in", tmp_path / "flows.parquet", "--pcap", capture, "--no-tshark"]
+            ended = flowclass_command(*args)
+            assert ended.code == 0, ended.out
+            assert f"linked    with the flow {row['linked_flow_id']}" in ended.out
+            assert "it is no octet of this one" in ended.out
+            (linked,) = [
+                check
+                for check in json.loads(flowclass_command(*args, "--json").out)["flows"][0]["evidence"]
+                if check["packet"] == 0
+            ]
+            assert "frame" not in linked
+            assert linked["rule"].startswith("link.")
+            assert "between the same addresses" in linked["meaning"]
+            return
+    pytest.fail("no linked flow in our captures")
+
+
 @pytest.fixture
 def run(tmp_path: Path, flowclass_command: Command) -> Path:
     """Classify two WireGuard initiations of one flow, and a flow of noise."""

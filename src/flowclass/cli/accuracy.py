@@ -102,9 +102,9 @@ def _negative_lines(score: Score) -> Iterator[str]:
             rate = count / score.negatives * MILLION
             least, most = (bound * MILLION for bound in interval)
             yield f"          {rate:,.0f} false positives per million {what} (95 %: {least:,.0f} to {most:,.0f})"
-    yield f"          {score.negatives_vpn:,} of these false ones, in any tier, are a VPN; the others other kinds of tunnel"
+    yield f"          {score.negatives_vpn:,} of them called a VPN, in any tier; the others another kind of tunnel"
     if score.hard:
-        yield f"          {score.hard:,} of the negatives look like a tunnel; called one in any tier: {score.hard_called:,}"
+        yield f"          {score.hard:,} negatives look like a tunnel; called one in any tier: {score.hard_called:,}"
 
 
 def _left_out(result: Evaluation, known: dict[str, LabelledCapture]) -> Iterator[str]:

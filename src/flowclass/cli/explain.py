@@ -15,7 +15,7 @@ import msgspec
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
 from flowclass.cli.values import clean
-from flowclass.pipeline.explain import ROW, explained
+from flowclass.pipeline.explain import ROW, explained, in_payload
 from flowclass.pipeline.records import records_of
 
 MARK = "\x1b[1;30;46m"
@@ -51,7 +51,7 @@ def explain(flow_id: str, flows: Path, captures: tuple[str, ...], second_opinion
         for story in stories:
             for line in _lines(story, coloured=coloured, searched=bool(captures)):
                 click.echo(line, color=coloured)
-    absent = captures and any("frame" not in check for story in stories for check in story["evidence"])
+    absent = captures and any("frame" not in check for story in stories for check in in_payload(story["evidence"]))
     return Exit.PARTIAL if absent else Exit.DONE
 
 
@@ -112,6 +112,9 @@ def _facts(story: dict[str, Any], *, searched: bool) -> Iterator[str]:
 
 def _check_lines(number: int, check: dict[str, Any], *, coloured: bool, searched: bool) -> Iterator[str]:
     yield clean(f"{number}. {check['rule']}  {check['bits']:.1f} bits: {check['meaning']}")
+    if check["packet"] == 0:
+        yield clean(f"  the other flow began at {check['time']}; it is no octet of this one")
+        return
     last = check["offset"] + check["length"] - 1
     place = f"octets {check['offset']} to {last} of" if check["length"] else "length or port of"
     yield clean(f"  {place} the payload of packet {check['packet']} ({check['direction']}, {check['time']})")

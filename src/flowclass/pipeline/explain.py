@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from flowclass import _core
 from flowclass.engine import matchers
 from flowclass.errors import SourceError
 from flowclass.pipeline import tshark, words
@@ -50,6 +51,7 @@ def explained(record: dict[str, Any], captures: Sequence[str], *, second_opinion
     """
     listed = [matcher for matcher in matchers() if matcher["protocol"] == record["protocol"]]
     meanings = {rule: meaning for matcher in matchers() for rule, meaning in matcher["rules"]}
+    meanings |= {rule: meaning for rule, meaning, _ in _core.link_rules()}
     story = {key: record[key] for key in _KEPT if key in record}
     story["sentence"] = sentence(record)
     story["titles"] = sorted({matcher["title"] for matcher in listed})
@@ -60,7 +62,7 @@ def explained(record: dict[str, Any], captures: Sequence[str], *, second_opinion
     story["alternatives"] = [
         {**other, "why": words.why_lost(other["bits"], record)} for other in record.get("alternatives") or []
     ]
-    frames = _frames(record, captures) if captures else []
+    frames = _frames(record, captures) if captures and in_payload(record["evidence"]) else []
     placed = [(check, _frame_of(check, record, frames)) for check in record["evidence"]]
     readings, opinion = _readings([frame for _, frame in placed if frame], ask=second_opinion)
     story["tshark"] = opinion
@@ -74,6 +76,11 @@ def explained(record: dict[str, Any], captures: Sequence[str], *, second_opinion
         for check, frame in placed
     ]
     return story
+
+
+def in_payload(evidence: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the checks that lie in a payload of the flow; those of packet 0 are of the flow it is linked with."""
+    return [check for check in evidence if check["packet"] > 0]
 
 
 def sentence(record: Mapping[str, Any]) -> str:
@@ -99,8 +106,8 @@ def _frames(record: Mapping[str, Any], captures: Sequence[str]) -> list[Frame]:
     found = find(captures)
     if found.problems:
         raise SourceError("; ".join(sentence for _, sentence in found.problems))
-    frames = find_frames(found.sources, _ends(record), [check["time_ns"] for check in record["evidence"]])
-    if record["evidence"] and not frames:
+    frames = find_frames(found.sources, _ends(record), [check["time_ns"] for check in in_payload(record["evidence"])])
+    if not frames:
         raise SourceError(f"no frame of the flow is in {', '.join(captures)}; give the capture that was classified")
     return frames
 
@@ -110,6 +117,8 @@ def _ends(record: Mapping[str, Any]) -> Ends:
 
 
 def _frame_of(check: Mapping[str, Any], record: Mapping[str, Any], frames: Sequence[Frame]) -> Frame | None:
+    if check["packet"] == 0:
+        return None
     ends = _ends(record)
     sender = ends if check["direction"] == "fwd" else ends.turned
     least = check["offset"] + min(check["length"], 1)

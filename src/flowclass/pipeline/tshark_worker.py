@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 MOST_FIELDS = 2000
@@ -43,8 +43,8 @@ def read(tshark: str, capture: str, numbers: set[int]) -> dict[int, dict[str, An
             if len(found) == len(numbers):
                 break
     finally:
-        # Leaving early ends tshark, which pyshark may take for a crash.
-        with suppress(Exception):
+        # Leaving early ends tshark, which pyshark may take for a crash; a true one shows in what is missing.
+        with suppress(Exception) if len(found) == len(numbers) else nullcontext():
             packets.close()
     return found
 

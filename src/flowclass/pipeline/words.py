@@ -55,7 +55,7 @@ def why_tier(record: Mapping[str, Any]) -> str:
         With ``tier``, ``evidence_bits``, ``evidence``, ``ip_proto``.
     """
     bits, tier = record.get("evidence_bits") or 0.0, record["tier"]
-    both = len({check["direction"] for check in record["evidence"]}) > 1
+    both = len({check["direction"] for check in record["evidence"] if check["packet"] > 0}) > 1
     if tier == "confirmed" and bits >= CONFIRMED_ONE_WAY_BITS:
         return f"confirmed, because it has {CONFIRMED_ONE_WAY_BITS} bits or more"
     if tier == "confirmed" and bits >= CONFIRMED_BITS and both:
