@@ -56,10 +56,12 @@ struct Matcher {
                 }
                 continue;
             }
-            // Version 6, flags 3, code 4, two high octets of the length 12; a segment's end 8.
-            const bool ends = side.is_end(9 + header.length);
+            // Version 6, flags 3, code 4; two high octets of the length 12 and its end 6.
             side.add(evidence, kHeader, 0, 2, 9);
-            side.add(evidence, kHeader, 4, 5, ends ? 22 : 14);
+            side.add(evidence, kHeader, 4, 1, 4);
+            if (side.is_end(9 + header.length)) {
+                side.add(evidence, kHeader, 5, 4, 18);
+            }
             add_version(evidence, side);
             evidence.set_initiator(header.version < 0x80 ? side.direction()
                                                          : opposite(side.direction()));

@@ -118,8 +118,9 @@ struct Matcher {
         if (!fits || !reader.ok()) {
             return reader.remaining() == 0 && !reader.ok();
         }
-        // The start 8, two low bits, a type and a cause of half their ranges.
-        side.add(evidence, kInformation, offset, 5, later ? 4 : 10);
+        // The start, a type of half the range, a cause of three quarters.
+        side.add(evidence, kInformation, offset, 1, later ? 3 : 8);
+        side.add(evidence, kInformation, offset + 6, 1, later ? 0.5 : 1);
         return true;
     }
 };

@@ -54,8 +54,8 @@ struct Matcher {
                 }
                 continue;
             }
-            // Codes of 11 values: 28 of 32; two zeros among them.
-            side.add(evidence, kHeader, 12, 4, 24);
+            // Codes of 11 values: 28 of 32; two zeros among them. A plain 1 is half as much.
+            side.add(evidence, kHeader, 12, 4, header.code == 1 ? 14 : 24);
             if (side.is_end(header.length)) {
                 side.add(evidence, kLength, 0, 4, 16);
             }
@@ -97,7 +97,13 @@ struct Matcher {
         header.answers = reader.le32();
         const bool known = header.code == 1 || (header.code >= 2001 && header.code <= 2007) ||
                            (header.code >= 2010 && header.code <= 2013);
-        header.ok = reader.ok() && known && header.length >= 26 && header.length <= 48000000;
+        // A reply's code is a plain 1: it answers something, and ends with a segment or is long.
+        const bool plain =
+            header.code != 1 ||
+            (header.answers != 0 &&
+             (side.is_end(header.length) || (header.length > 1400 && header.length < (1U << 24U))));
+        header.ok =
+            reader.ok() && known && plain && header.length >= 26 && header.length <= 48000000;
         return header;
     }
 

@@ -148,7 +148,8 @@ struct Matcher {
             return 0;
         }
         // Sequence and mark 14, 3000 codes of 65536: 4, eight printable octets 10.
-        side.add(evidence, kRefusal, 3, 12, 28);
+        side.add(evidence, kRefusal, 3, 2, 14);
+        side.add(evidence, kRefusal, 6, 9, 14);
         evidence.set_initiator(opposite(side.direction()));
         return 7;
     }

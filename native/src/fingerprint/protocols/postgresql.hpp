@@ -253,8 +253,15 @@ struct Matcher {
             return true;
         }
         for (std::size_t index = 0; index < count; ++index) {
-            // A letter of 30: 3, two octets of zero and mostly a third: 12.
-            side.add(evidence, kMessage, begins[index], 5, index == 0 ? 15 : 4);
+            // A letter of 30: 3, an octet of zero 5; two more zeros, mostly, and an end: 10.
+            const bool leads_on = index + 1 < count || side.is_end(offset);
+            side.add(evidence,
+                     kMessage,
+                     begins[index],
+                     leads_on ? 5 : 2,
+                     index > 0  ? 4
+                     : leads_on ? 18
+                                : 8);
             if (index < 2 && index + 1 < count) {
                 side.add(evidence, kChain, begins[index + 1], 1, 6);
             }

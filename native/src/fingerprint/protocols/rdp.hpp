@@ -150,7 +150,7 @@ struct Matcher {
             return false;
         }
         // Two constants, a small octet 5, a length's high bits 1.
-        side.add(evidence, kTls, offset, 5, 22);
+        side.add(evidence, kTls, offset, 4, 22);
         return true;
     }
 

@@ -135,11 +135,12 @@ struct Matcher {
             return false;
         }
         const bool first = offset == 0;
-        // Three letters and four marks: 24 + 6. The type and three or seven bits of the length are
-        // zeros: 6; a length that leads to a segment's end: 8 more.
+        // Three letters and four marks: 24 + 6. The type is zero: 5; a length that leads to a
+        // segment's end: 9 more.
         side.add(evidence, kMagic, offset + 4, 4, first ? 30 : 4);
         if (first) {
-            side.add(evidence, kFrame, offset, 4, side.is_end(offset + 4 + length) ? 14 : 6);
+            const bool ends = side.is_end(offset + 4 + length);
+            side.add(evidence, kFrame, offset, ends ? 4 : 1, ends ? 14 : 5);
         }
         version = std::max(version, kind == 0xff ? 1 : kind == 0xfe ? 2 : 3);
         if (kind == 0xff) {

@@ -75,7 +75,7 @@ struct Matcher {
         const std::uint16_t pad = reader.be16();
         const std::size_t end = 12 + (name + 3) / 4 * 4 + (data + 3) / 4 * 4;
         if (!reader.ok() || major != 11 || minor != 0 || pad != 0 || name > 64 || data > 256 ||
-            !(side.is_end(end) || side.is_end(12))) {
+            !(side.is_end(end) || (name > 0 && side.is_end(12)))) {
             return false;
         }
         // The order 6, zeros at half 20, eleven 8, two short lengths that lead to an end 12.
