@@ -175,26 +175,32 @@ class Scan {
         Side& side = sides_[index_of(payload.direction)];
         const bool follows = header.spi == side.last.spi && header.sequence > side.last.sequence &&
                              header.sequence - side.last.sequence <= kMostStep;
-        const Place place{.direction = payload.direction, .offset = offset};
+        // The length is told by where the message ends: at the next one, or with a segment.
+        const std::size_t end = offset + kLengthField + payload.length;
+        const bool ends =
+            is_segment_end(head_, payload.direction, end) ||
+            end + kLengthField + kHeaderLength <= head_.stream(payload.direction).size();
+        const std::size_t from = ends ? 0 : kLengthField;
+        const Place place{.direction = payload.direction, .offset = offset + from};
         if (follows) {
-            add_statistic(kSequence, place);
-            ++side.run;
-        } else if (side.run == 0) {
-            add_statistic(kEsp, place);
-            side.run = 1;
-        } else {
-            side.run = 1;
+            add_statistic(kSequence, place, kLengthField + kHeaderLength - from, ends ? 16 : 14);
+        } else if (side.run == 0 && ends) {
+            // One of four lengths, and sealed octets.
+            add_statistic(kEsp, place, kLengthField, 6);
         }
+        side.run = follows ? side.run + 1 : 1;
         side.last = header;
         return Reading::fits;
     }
 
-    void add_statistic(const Rule& rule, const Place& place) noexcept {
+    void add_statistic(const Rule& rule,
+                       const Place& place,
+                       std::size_t length,
+                       double most) noexcept {
         constexpr double kMost = 56;
-        constexpr double kEach = 14;
-        const double bits = std::min(kEach, kMost - statistics_);
+        const double bits = std::min(most, kMost - statistics_);
         if (bits >= 1) {
-            add_at(evidence_, rule, head_, place, 0, kLengthField + 8, bits);
+            add_at(evidence_, rule, head_, place, 0, length, bits);
             statistics_ += bits;
         }
     }
