@@ -227,6 +227,10 @@ void Engine::append(const EndedFlow& flow,
             // No octet of this flow: packet 0, and the time is the leading flow's first payload's.
             checks[check_count++] = {.rule = &saved.link.rule->rule,
                                      .time = saved.link.leader_begun,
+                                     .packet = 0,
+                                     .offset = 0,
+                                     .length = 0,
+                                     .direction = packet::Direction::forward,
                                      .bits = saved.link.rule->bits};
             row.linked = saved.link.leader;
         }

@@ -41,13 +41,13 @@ struct Rule {
 };
 
 struct Check {
-    const Rule* rule = nullptr;
-    base::TimeNs time = 0;
-    std::uint32_t packet = 0;  // which payload-bearing packet of the flow, from 1
-    std::uint16_t offset = 0;  // in that packet's payload, octets
-    std::uint16_t length = 0;  // octets; 0 for a check of the length itself
-    Direction direction = Direction::forward;
-    float bits = 0;
+    const Rule* rule;
+    base::TimeNs time;
+    std::uint32_t packet;  // which payload-bearing packet of the flow, from 1
+    std::uint16_t offset;  // in that packet's payload, octets
+    std::uint16_t length;  // octets; 0 for a check of the length itself
+    Direction direction;
+    float bits;
 };
 
 // How one flow sets up another between the same two addresses. A matcher's info says which kind its
@@ -61,8 +61,8 @@ class Evidence {
   public:
     static constexpr std::size_t kMaxChecks = 16;
 
-    // User-provided so that the checks stay uninitialised: a matcher that finds nothing must cost
-    // nothing.
+    // The checks stay uninitialised (Check has no initialisers): a matcher that finds nothing must
+    // cost nothing.
     Evidence() noexcept {}  // NOLINT(modernize-use-equals-default)
 
     // The check held on octets [offset, offset + length) of an entry's payload. Checks beyond the

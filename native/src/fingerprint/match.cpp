@@ -27,36 +27,47 @@ struct Mask {
     constexpr void add(std::size_t matcher) noexcept {
         words[matcher / 64] |= 1ULL << (matcher % 64);
     }
-    constexpr void operator|=(const Mask& other) noexcept {
+    constexpr void operator&=(const Mask& other) noexcept {
         for (std::size_t word = 0; word < kMaskWords; ++word) {
-            words[word] |= other.words[word];
+            words[word] &= other.words[word];
         }
     }
 };
 
-enum Transport : std::size_t { tcp, udp, other, transport_count };
-
-constexpr std::size_t transport_of(std::uint8_t ip_proto) noexcept {
-    return ip_proto == kTcp ? tcp : ip_proto == kUdp ? udp : other;
+// Lengths by power of two: class k holds [2^(k-1), 2^k), the last all above.
+constexpr std::size_t kLengthClasses = 13;
+constexpr std::size_t length_class(std::uint32_t length) noexcept {
+    return std::min<std::size_t>(std::bit_width(length), kLengthClasses - 1);
 }
 
-// Which matchers want a payload with this first octet: by transport, for the bulk; `other` is
-// narrowed in wanted().
+// Which matchers want a payload: by IP protocol, by first octet, and by class of length. The three
+// together are what wanted() asks, but for lengths within a class.
 struct Table {
-    std::array<std::array<Mask, 256>, transport_count> by_first_byte{};
+    std::array<Mask, 256> by_ip_proto{};
+    std::array<Mask, 256> by_first_byte{};
+    std::array<Mask, kLengthClasses> by_length{};
+    std::array<std::uint32_t, kMatcherCount> least{};
+    std::array<std::uint32_t, kMatcherCount> most{};
 
     Table() noexcept {
         for (std::size_t matcher = 0; matcher < kMatcherCount; ++matcher) {
             const Prefilter& filter = *kMatchers[matcher].prefilter;
+            least[matcher] = filter.least_length;
+            most[matcher] = filter.most_length;
             for (const std::uint8_t ip_proto : filter.ip_protos) {
-                if (ip_proto == 0) {
-                    continue;
+                if (ip_proto != 0) {
+                    by_ip_proto[ip_proto].add(matcher);
                 }
-                for (std::size_t value = 0; value < 256; ++value) {
-                    if (filter.first_bytes.contains(static_cast<std::uint8_t>(value))) {
-                        by_first_byte[transport_of(ip_proto)][value].add(matcher);
-                    }
+            }
+            for (std::size_t value = 0; value < 256; ++value) {
+                if (filter.first_bytes.contains(static_cast<std::uint8_t>(value))) {
+                    by_first_byte[value].add(matcher);
                 }
+            }
+            for (std::size_t of = length_class(filter.least_length);
+                 of <= length_class(filter.most_length);
+                 ++of) {
+                by_length[of].add(matcher);
             }
         }
     }
@@ -87,13 +98,9 @@ FirstPayload first_payload(const FlowHead& head, Direction direction) noexcept {
     return {true, bytes[0], head.entries[entry].length};
 }
 
-// The whole prefilter of one matcher on one payload; the table has only looked at transport and
-// first octet of either.
-bool wanted(const Prefilter& filter, std::uint8_t ip_proto, const FirstPayload& payload) noexcept {
-    return payload.there && payload.length >= filter.least_length &&
-           payload.length <= filter.most_length && filter.first_bytes.contains(payload.octet) &&
-           std::find(filter.ip_protos.begin(), filter.ip_protos.end(), ip_proto) !=
-               filter.ip_protos.end();
+// What of the prefilter the masks do not say.
+bool fits(const Table& all, std::size_t matcher, std::uint32_t length) noexcept {
+    return length >= all.least[matcher] && length <= all.most[matcher];
 }
 
 // Keeps the strongest losers, strongest first.
@@ -144,26 +151,27 @@ void match(FlowHead& head, Match& out) noexcept {
     out.alternative_count = 0;
     out.has_hello = hello::may_hold_hello(head) && hello::read(head, out.hello);
     head.hello = out.has_hello ? &out.hello : nullptr;
-    const FirstPayload forward = first_payload(head, Direction::forward);
-    const FirstPayload reverse = first_payload(head, Direction::reverse);
-    const auto& by_first_byte = table().by_first_byte[transport_of(head.ip_proto)];
-    Mask candidates;
-    if (forward.there) {
-        candidates |= by_first_byte[forward.octet];
-    }
-    if (reverse.there) {
-        candidates |= by_first_byte[reverse.octet];
+    const std::array<FirstPayload, 2> payloads{first_payload(head, Direction::forward),
+                                               first_payload(head, Direction::reverse)};
+    const Table& all = table();
+    std::array<Mask, 2> wanted;
+    for (std::size_t side = 0; side < 2; ++side) {
+        if (payloads[side].there) {
+            wanted[side] = all.by_first_byte[payloads[side].octet];
+            wanted[side] &= all.by_length[length_class(payloads[side].length)];
+            wanted[side] &= all.by_ip_proto[head.ip_proto];
+        }
     }
     for (std::size_t word = 0; word < kMaskWords; ++word) {
-        for (std::uint64_t rest = candidates.words[word]; rest != 0; rest &= rest - 1) {
-            const std::size_t matcher =
-                word * 64 + static_cast<std::size_t>(std::countr_zero(rest));
-            const MatcherEntry& entry = kMatchers[matcher];
-            if (!wanted(*entry.prefilter, head.ip_proto, forward) &&
-                !wanted(*entry.prefilter, head.ip_proto, reverse)) {
+        const std::array<std::uint64_t, 2> of{wanted[0].words[word], wanted[1].words[word]};
+        for (std::uint64_t rest = of[0] | of[1]; rest != 0; rest &= rest - 1) {
+            const auto bit = static_cast<std::size_t>(std::countr_zero(rest));
+            const std::size_t matcher = word * 64 + bit;
+            if (((of[0] >> bit & 1U) == 0 || !fits(all, matcher, payloads[0].length)) &&
+                ((of[1] >> bit & 1U) == 0 || !fits(all, matcher, payloads[1].length))) {
                 continue;
             }
-            const Evidence evidence = entry.match(head);
+            const Evidence evidence = kMatchers[matcher].match(head);
             if (!evidence.empty()) {
                 consider(out, static_cast<std::uint16_t>(matcher), evidence);
             }

@@ -168,7 +168,13 @@ void add_link(fingerprint::Match& found,
     if (std::find(follows.begin(), follows.end(), rule.kind) == follows.end()) {
         return;
     }
-    checks.push_back({.rule = &rule.rule, .time = time, .bits = rule.bits});
+    checks.push_back({.rule = &rule.rule,
+                      .time = time,
+                      .packet = 0,
+                      .offset = 0,
+                      .length = 0,
+                      .direction = packet::Direction::forward,
+                      .bits = rule.bits});
     row.bits += rule.bits;
     row.tier = fingerprint::tier_of(
         row.bits, found.evidence.both_directions(), found.evidence.assigned_ip_protocol());
