@@ -15,15 +15,18 @@
 namespace flowclass::fingerprint {
 
 struct Claim {
-    const Rule* rule = nullptr;
-    std::size_t offset = 0;
-    std::size_t length = 0;
-    double bits = 0;
+    const Rule* rule;
+    std::size_t offset;
+    std::size_t length;
+    double bits;
 };
 
 // What one payload gives, kept back until the whole payload is known to fit.
 class Claims {
   public:
+    // The claims stay uninitialised: a payload that is none of the protocol's must cost nothing.
+    Claims() noexcept {}  // NOLINT(modernize-use-equals-default)
+
     void add(const Rule& rule, std::size_t offset, std::size_t length, double bits) noexcept {
         if (count_ < claims_.size()) {
             claims_[count_++] = {&rule, offset, length, bits};
@@ -66,16 +69,19 @@ class Claims {
         return false;
     }
 
-    std::array<Claim, 10> claims_{};
+    std::array<Claim, 10> claims_;
     std::size_t count_ = 0;
     double bits_ = 0;
 };
 
 // Reads every payload with `read_one(payload, claims) -> Reading`; true when the flow has the form.
+// What contradicts before anything fits ends it early: over UDP, which many matchers try, at once.
 template <typename ReadOne>
 bool gather(const FlowHead& head, Evidence& evidence, std::size_t most, ReadOne read_one) noexcept {
+    const std::size_t most_wrong = head.ip_proto == kUdp ? 1 : 2;
     Tally tally;
     std::size_t said = 0;
+    std::size_t wrong = 0;
     for (std::size_t entry = 0; entry < head.entry_count && !tally.lost(); ++entry) {
         const Payload payload = head.payload(entry);
         if (payload.length == 0) {
@@ -84,6 +90,10 @@ bool gather(const FlowHead& head, Evidence& evidence, std::size_t most, ReadOne 
         Claims claims;
         const Reading reading = read_one(payload, claims);
         tally.add(reading);
+        wrong += reading == Reading::contradicts ? 1U : 0U;
+        if (wrong == most_wrong && said == 0) {
+            return false;
+        }
         if (reading == Reading::fits && said++ < most) {
             claims.give(evidence, head, entry);
         }
