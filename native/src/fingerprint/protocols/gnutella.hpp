@@ -59,7 +59,7 @@ struct Matcher {
   private:
     static constexpr bool is_kind(std::uint8_t kind) noexcept {
         return kind <= 2 || kind == 0x10 || kind == 0x30 || kind == 0x31 || kind == 0x32 ||
-               kind == 0x40 || kind == 0x80 || kind == 0x81;
+               kind == 0x40 || kind == 0x44 || kind == 0x80 || kind == 0x81;
     }
 
     static Reading add_one(Evidence& evidence,
@@ -78,7 +78,7 @@ struct Matcher {
             return Reading::contradicts;
         }
         if (first) {
-            // One of eleven kinds 4, two small numbers 7.
+            // One of twelve kinds 4, two small numbers 7.
             evidence.add(kHeader, head, payload.entry, 16, 3, 11);
             evidence.add(kLength, head, payload.entry, 19, 4, 22);
             if (payload.bytes[8] == 0xff && payload.bytes[15] == 0) {

@@ -19,9 +19,9 @@ inline constexpr Rule kHeader{
 inline constexpr Rule kAttributes{
     "radius.attributes",
     "known attributes, one after another, to the end or to what was kept; RFC 2865 §5"};
-inline constexpr Rule kFixed{
-    "radius.fixed_attribute",
-    "an attribute of fixed length has it; RFC 2865 §5, RFC 2866 §5, RFC 3579 §3.2"};
+inline constexpr Rule kFixed{"radius.fixed_attribute",
+                             "an attribute of fixed length has it, a vendor id its zero; RFC 2865 "
+                             "§5, RFC 2866 §5, RFC 3579 §3.2"};
 inline constexpr Rule kEcho{
     "radius.answer", "the answer to the code of the request, with its identifier; RFC 2865 §3"};
 inline constexpr Rule kPort{"radius.port",
@@ -170,8 +170,12 @@ struct Matcher {
                 (wanted != 0 && length != wanted)) {
                 return walk;
             }
-            if (wanted != 0 && walk.fixed < walk.fixed_at.size()) {
-                walk.fixed_at[walk.fixed++] = offset;
+            const bool vendor = type == 26;
+            if (vendor && reader.ok() && reader.remaining() > 0 && reader.u8() != 0) {
+                return walk;
+            }
+            if ((wanted != 0 || vendor) && walk.fixed < walk.fixed_at.size()) {
+                walk.fixed_at[walk.fixed++] = vendor ? offset + 2 : offset + 1;
             }
             walk.last = offset;
             ++walk.attributes;
@@ -194,8 +198,9 @@ struct Matcher {
                              (walk.to_the_end ? 6.0 : 0.0);
         evidence.add(kAttributes, head, payload.entry, walk.last + 1, 1, chain);
         for (std::size_t index = 0; index < walk.fixed; ++index) {
-            if (walk.fixed_at[index] != walk.last) {
-                evidence.add(kFixed, head, payload.entry, walk.fixed_at[index] + 1, 1, 7);
+            const std::size_t place = walk.fixed_at[index];
+            if (place != walk.last + 1 && place < payload.bytes.size()) {
+                evidence.add(kFixed, head, payload.entry, place, 1, 7);
             }
         }
     }

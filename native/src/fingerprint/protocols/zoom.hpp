@@ -2,6 +2,7 @@
 //
 // Set-up: 01 00 | 1 | id 16 | zeros 7 | ...        answer: 02 00 | 1 | id 16 | connection 4 | ...
 // Keep-alive: 03 or 04 | number 4 | clock 4 | connection 4
+// Between clients: 1f 02 01 | 4 or 8, 1, 8 or 4: three words | ... | length 4, the address as text
 // Media:  05 | number 2 | connection 4 | direction 0, 4 | kind: 0d screen, 0f audio, 10 video | ...
 // | RTP, 27, 19 or 24 octets from the kind
 //
@@ -22,6 +23,8 @@ inline constexpr Rule kId{"zoom.id_echo",
 inline constexpr Rule kConnection{
     "zoom.connection",
     "a keep-alive or a packet with the connection of the answer; public captures"};
+inline constexpr Rule kPeer{"zoom.peer",
+                            "1f 02 01 and three words 4 or 8, 1, 8 or 4; public captures"};
 inline constexpr Rule kMedia{
     "zoom.media_header",
     "kind 5, a direction of 0 or 4, a media kind with RTP at its place; Michel et al., Enabling "
@@ -32,8 +35,8 @@ inline constexpr Rule kRtp{
 inline constexpr Rule kPort{"zoom.port", "UDP port 8801 on either side"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{8801};
-inline constexpr std::array<const Rule*, 6> kRules{
-    &kSetUp, &kId, &kConnection, &kMedia, &kRtp, &kPort};
+inline constexpr std::array<const Rule*, 7> kRules{
+    &kSetUp, &kId, &kConnection, &kPeer, &kMedia, &kRtp, &kPort};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "zoom",
@@ -43,8 +46,9 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "Michel et al. (ACM IMC 2022), public captures"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::range(1, 5), .least_length = 13};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .first_bytes = ByteSet::range(1, 5) | ByteSet::of({0x1f}),
+                                         .least_length = 13};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;
@@ -54,11 +58,13 @@ struct Matcher {
             const std::uint8_t kind = at(payload.bytes, 0).u8();
             if (kind == 1 || kind == 2) {
                 add_set_up(evidence, head, payload, state);
+            } else if (kind == 0x1f) {
+                add_peer(evidence, head, payload, state);
             } else if (kind == 3 || kind == 4 || kind == 5) {
                 add_packet(evidence, head, payload, state);
             }
         }
-        const bool known = state.answered || state.runs > 0;
+        const bool known = state.answered || state.runs > 0 || state.peers[0] || state.peers[1];
         if (!known) {
             return {};
         }
@@ -76,6 +82,7 @@ struct Matcher {
         std::array<std::size_t, 2> media{kMaxEntries,
                                          kMaxEntries};  // the entry of the last of each direction
         std::size_t runs = 0;
+        std::array<bool, 2> peers{};
         bool answered = false;
         bool connected = false;
     };
@@ -99,6 +106,24 @@ struct Matcher {
             evidence.add(kSetUp, head, payload.entry, 0, 2, 12);
             evidence.add(kId, head, payload.entry, 3, 16, 80);
             evidence.set_initiator(opposite(payload.direction));
+        }
+    }
+
+    static void add_peer(Evidence& evidence,
+                         const FlowHead& head,
+                         const Payload& payload,
+                         State& state) noexcept {
+        ByteReader reader = at(payload.bytes, 1);
+        const std::uint16_t front = reader.be16();
+        const std::uint16_t mine = reader.be16();
+        const std::uint16_t middle = reader.be16();
+        const std::uint16_t other = reader.be16();
+        bool& told = state.peers[index_of(payload.direction)];
+        const bool words = (mine == 4 && other == 8) || (mine == 8 && other == 4);
+        if (reader.ok() && !told && front == 0x0201 && middle == 1 && words) {
+            told = true;
+            // Three constants 8 each, three words of small numbers 10 each, less one.
+            evidence.add(kPeer, head, payload.entry, 0, 9, 48);
         }
     }
 
