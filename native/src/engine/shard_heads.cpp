@@ -1,0 +1,73 @@
+// The head clock of a shard: complete heads are matched, what they say is stored, and flows that lead
+// or follow others are put together.
+#include <algorithm>
+
+#include "engine/shard.hpp"
+
+namespace flowclass::engine {
+
+// The head clock: all heads that this burst completed, in bulk.
+void Shard::on_heads() noexcept {
+    for (std::size_t index = 0; index < complete_count_; ++index) {
+        FlowState& state = table_[complete_[index]].value;
+        // The slot may have changed hands since: a head that is still filling is another flow's.
+        if (state.head != head::HeadPool::kNone && state.head_done) {
+            close_head(complete_[index], state.head_deadline);
+        }
+    }
+    complete_count_ = 0;
+}
+
+void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
+    FlowState& state = table_[slot].value;
+    head::FlowHead& head = heads_.seal(state.head);
+    fingerprint::match(head, match_);
+    if (options_.heads) {
+        state.saved_head = saved_heads_.save(head);
+        counters_.heads_unsaved += state.saved_head == HeadStore::kNone ? 1U : 0U;
+    }
+    state.evidence = evidence_.save(match_, heads_.time_first(state.head));
+    if (state.evidence == EvidenceStore::kNone && match_.matcher != fingerprint::kNoMatcher) {
+        ++counters_.evidence_refused;
+    }
+    if (match_.has_hello) {
+        state.hello = hellos_.save(match_.hello);
+    }
+    heads_.close(state.head);
+    state.head = head::HeadPool::kNone;
+    state.head_done = true;
+    state.head_deadline = std::min(state.head_deadline, when);
+    if (state.evidence != EvidenceStore::kNone) {
+        note_link(slot);
+    }
+}
+
+// A verdict that may lead others is remembered; one that may follow another waits for it.
+void Shard::note_link(std::uint32_t slot) noexcept {
+    Table::Slot& found = table_[slot];
+    FlowState& state = found.value;
+    const Link& link = evidence_[state.evidence].link;
+    if (link.leads == fingerprint::LinkKind::none && !link.may_follow()) {
+        return;
+    }
+    const flow::FlowRecord& record = state.record;
+    evidence_.set_own_name(state.evidence,
+                           flow::make_flow_id(found.key, record.parent, record.named));
+    if (link.leads != fingerprint::LinkKind::none) {
+        links_.add_leader(links_.pair_of(found.key), link, state.head_deadline);
+    }
+    if (link.may_follow()) {
+        state.link_turn = FlowState::kLinkWaits;
+    }
+}
+
+void Shard::find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept {
+    state.link_turn = FlowState::kNoLink;
+    Link link = evidence_[state.evidence].link;
+    links_.find_leader(links_.pair_of(key), link, due);
+    if (!link.leader.none()) {
+        evidence_.take_link(state.evidence, link);
+    }
+}
+
+}  // namespace flowclass::engine
