@@ -42,7 +42,8 @@ struct Matcher {
         Evidence evidence;
         for (const StreamSide& side : both_sides(head)) {
             const ByteReader reader = side.at(0);
-            if (reader.remaining() >= 6 && !read(evidence, side)) {
+            // A direction that begins in the middle says nothing.
+            if (reader.remaining() >= 6 && !read(evidence, side) && side.from_start()) {
                 return {};
             }
         }

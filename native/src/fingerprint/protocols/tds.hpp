@@ -24,10 +24,14 @@ inline constexpr Rule kPrelogin{
     "tds.prelogin", "options of a prelogin whose offsets follow each other; MS-TDS §2.2.6.5"};
 inline constexpr Rule kLogin{
     "tds.login", "a login of the length of its packet and a version of TDS 7; MS-TDS §2.2.6.4"};
+inline constexpr Rule kAllHeaders{"tds.all_headers",
+                                  "a request begins with headers of 22 octets, a transaction "
+                                  "descriptor among them; MS-TDS §2.2.5.3"};
 inline constexpr Rule kToken{"tds.token", "an answer begins with a token in use; MS-TDS §2.2.4.1"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{1433};
-inline constexpr std::array<const Rule*, 4> kRules{&kHeader, &kPrelogin, &kLogin, &kToken};
+inline constexpr std::array<const Rule*, 5> kRules{
+    &kHeader, &kPrelogin, &kLogin, &kAllHeaders, &kToken};
 
 struct Matcher {
     static constexpr MatcherInfo info{
@@ -96,7 +100,8 @@ struct Matcher {
         if (type == 0x12 && !prelogin && !is_tls(side)) {
             return false;
         }
-        proven = proven || prelogin || (type == 0x10 && add_login(evidence, side, length));
+        proven = proven || prelogin || (type == 0x10 && add_login(evidence, side, length)) ||
+                 ((type == 1 || type == 3 || type == 0x0e) && add_all_headers(evidence, side));
         // Type 4, status 4, length 8 where it leads somewhere, window 6.
         side.add(evidence, kHeader, 0, 4, ends ? 16 : 8);
         side.add(evidence, kHeader, 7, 1, 6);
@@ -157,6 +162,20 @@ struct Matcher {
         // The length again 24, one of five versions 5.
         side.add(evidence, kLogin, kHeaderSize, 4, 24);
         side.add(evidence, kLogin, kHeaderSize + 7, 1, 5);
+        return true;
+    }
+
+    // Total length 22, header length 18, type 2, little-endian.
+    static bool add_all_headers(Evidence& evidence, const StreamSide& side) noexcept {
+        ByteReader reader = side.at(kHeaderSize);
+        const std::uint32_t total = reader.le32();
+        const std::uint32_t header = reader.le32();
+        const std::uint16_t kind = reader.le16();
+        if (!reader.ok() || total != 22 || header != 18 || kind != 2) {
+            return false;
+        }
+        // Three small numbers 20, seven zeros at half 28.
+        side.add(evidence, kAllHeaders, kHeaderSize, 10, 48);
         return true;
     }
 
