@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <utility>
 
 #include "fingerprint/contract.hpp"
 #include "hello/client_hello.hpp"
@@ -42,25 +41,29 @@ static_assert(std::adjacent_find(kProviderNames.begin(),
                                      return left.suffix == right.suffix;
                                  }) == kProviderNames.end());
 
-// The providers of a role, each once, sorted: the variants of its matcher.
+struct ProviderList {
+    std::array<std::string_view, kProviderNames.size()> names{};
+    std::size_t count = 0;
+};
+
+// The providers of a role, each once, in the order of their first names.
+constexpr ProviderList providers_of(ProviderRole role) noexcept {
+    ProviderList list;
+    for (const ProviderName& name : kProviderNames) {
+        const bool known =
+            std::find(list.names.begin(), list.names.end(), name.provider) != list.names.end();
+        if (name.role == role && !known) {
+            list.names[list.count++] = name.provider;
+        }
+    }
+    return list;
+}
+
+// The same as the variants of a matcher.
 template <ProviderRole Role>
 inline constexpr auto kProviders = [] {
-    constexpr auto collect = [] {
-        std::array<std::string_view, kProviderNames.size()> found{};
-        std::size_t count = 0;
-        for (const ProviderName& name : kProviderNames) {
-            if (name.role == Role) {
-                found[count++] = name.provider;
-            }
-        }
-        const auto end = found.begin() + static_cast<std::ptrdiff_t>(count);
-        std::sort(found.begin(), end);
-        const auto last = std::unique(found.begin(), end);
-        return std::pair(found, static_cast<std::size_t>(last - found.begin()));
-    };
-    constexpr auto all = collect();
-    std::array<std::string_view, all.second> providers{};
-    std::copy_n(all.first.begin(), providers.size(), providers.begin());
+    std::array<std::string_view, providers_of(Role).count> providers{};
+    std::copy_n(providers_of(Role).names.begin(), providers.size(), providers.begin());
     return providers;
 }();
 

@@ -42,8 +42,8 @@ inline FirstOctets first_octets(base::Bytes payload) noexcept {
     return found;
 }
 
-// A QUIC Initial of version 1, version 2 or draft 29 (RFC 9000 §17.2.2, RFC 9369 §3.1), padded as
-// RFC 9000 §14.1 wants it: the ClientHello in it is read once its end is there.
+// A QUIC Initial of version 1, version 2 or the drafts from 23 on (RFC 9000 §17.2.2, RFC 9369
+// §3.1), padded as RFC 9000 §14.1 wants it: the ClientHello in it is read once its end is there.
 inline bool is_quic_initial(const FirstOctets& first, std::uint32_t length) noexcept {
     if ((first.b0 & 0xc0U) != 0xc0 || length < 1200 || length > 1500) {
         return false;
@@ -51,7 +51,8 @@ inline bool is_quic_initial(const FirstOctets& first, std::uint32_t length) noex
     const std::uint32_t version = std::uint32_t{first.b1} << 24U | std::uint32_t{first.b2} << 16U |
                                   std::uint32_t{first.b3} << 8U | first.at4 >> 8U;
     const std::uint32_t type = (first.b0 >> 4U) & 3U;
-    return version == 0x6b3343cf ? type == 1 : type == 0 && (version == 1 || version == 0xff00001d);
+    const bool draft = version >= 0xff000017 && version <= 0xff000022;
+    return version == 0x6b3343cf ? type == 1 : type == 0 && (version == 1 || draft);
 }
 
 // A DTLS record that holds a ClientHello (RFC 6347 §4.1, §4.2.2), also of the legacy version 01 00.

@@ -64,8 +64,8 @@ void read_server_name(Bytes extension, ClientHello& out) noexcept {
         const Bytes name = list.bytes(list.be16());
         if (type == 0 && list.ok()) {
             out.server_name_octets = name;
-            out.server_name_length_ =
-                static_cast<std::uint8_t>(copy_host_name(name, out.server_name_));
+            out.server_name_length =
+                static_cast<std::uint8_t>(copy_host_name(name, out.server_name_text));
             return;
         }
     }
@@ -87,17 +87,17 @@ void read_alpn(Bytes extension, ClientHello& out) noexcept {
     while (names.remaining() > 0) {
         const Bytes name = names.bytes(names.u8());
         const std::size_t comma = length > 0 ? 1 : 0;
-        if (!is_printable(name) || length + comma + name.size() > out.alpn_.size()) {
+        if (!is_printable(name) || length + comma + name.size() > out.alpn_text.size()) {
             continue;
         }
         if (comma > 0) {
-            out.alpn_[length++] = ',';
+            out.alpn_text[length++] = ',';
         }
         for (const std::uint8_t octet : name) {
-            out.alpn_[length++] = static_cast<char>(octet);
+            out.alpn_text[length++] = static_cast<char>(octet);
         }
     }
-    out.alpn_length_ = static_cast<std::uint8_t>(length);
+    out.alpn_length = static_cast<std::uint8_t>(length);
 }
 
 // The first of each type counts.
@@ -139,9 +139,9 @@ void clear(ClientHello& out) noexcept {
     out.server_name_octets = {};
     out.transport_parameters = {};
     out.has_server_name = false;
-    out.server_name_length_ = 0;
-    out.alpn_length_ = 0;
-    out.ja4_length_ = 0;
+    out.server_name_length = 0;
+    out.alpn_length = 0;
+    out.ja4_length = 0;
 }
 
 // A record with a handshake message's first octet, type ClientHello.
@@ -185,20 +185,20 @@ bool parse_body(Bytes body, ClientHello& out) noexcept {
         out.cipher_suites.size() % 2 != 0 || compression.empty() || !read_extensions(out)) {
         return false;
     }
-    out.ja4_length_ = make_ja4(out, out.ja4_) ? static_cast<std::uint8_t>(kJa4Length) : 0;
+    out.ja4_length = make_ja4(out, out.ja4_text) ? static_cast<std::uint8_t>(kJa4Length) : 0;
     return true;
 }
 
 ClientHello::Place ClientHello::place_of(Bytes field) const noexcept {
-    if (field.empty() || piece_count_ == 0) {
+    if (field.empty() || piece_count == 0) {
         return {};
     }
     if (carrier == Carrier::quic) {
-        return {true, pieces_[0].entry, pieces_[0].offset, pieces_[0].length};
+        return {true, pieces[0].entry, pieces[0].offset, pieces[0].length};
     }
-    const auto begin = static_cast<std::size_t>(field.data() - message_.data());
-    for (std::size_t index = 0; index < piece_count_; ++index) {
-        const Piece& piece = pieces_[index];
+    const auto begin = static_cast<std::size_t>(field.data() - message.data());
+    for (std::size_t index = 0; index < piece_count; ++index) {
+        const Piece& piece = pieces[index];
         if (begin >= piece.begin && begin < piece.begin + std::size_t{piece.length}) {
             const std::size_t inside = begin - piece.begin;
             return {true,

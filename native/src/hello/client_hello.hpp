@@ -76,10 +76,10 @@ struct ClientHello {
     // octets that are no printable ASCII (RFC 8701's GREASE among them) leave the name out. ja4:
     // empty where there is no libcrypto.
     [[nodiscard]] std::string_view server_name() const noexcept {
-        return {server_name_.data(), server_name_length_};
+        return {server_name_text.data(), server_name_length};
     }
-    [[nodiscard]] std::string_view alpn() const noexcept { return {alpn_.data(), alpn_length_}; }
-    [[nodiscard]] std::string_view ja4() const noexcept { return {ja4_.data(), ja4_length_}; }
+    [[nodiscard]] std::string_view alpn() const noexcept { return {alpn_text.data(), alpn_length}; }
+    [[nodiscard]] std::string_view ja4() const noexcept { return {ja4_text.data(), ja4_length}; }
 
     // Where a field (one of the spans above) lies in the head. TLS, DTLS: its octets, as many as
     // lie side by side from its first one on. QUIC: the packet that the hello begins in, since each
@@ -92,16 +92,16 @@ struct ClientHello {
     };
     [[nodiscard]] Place place_of(Bytes field) const noexcept;
 
-    Bytes message_;  // all that was put together, with TLS's handshake header where there is one
-    std::array<Piece, kMaxPieces> pieces_;
-    std::uint8_t piece_count_ = 0;
-    std::array<char, kMaxServerName> server_name_;
-    std::array<char, kMaxAlpn> alpn_;
-    std::array<char, kJa4Length> ja4_;
-    std::uint8_t server_name_length_ = 0;
-    std::uint8_t alpn_length_ = 0;
-    std::uint8_t ja4_length_ = 0;
-    std::array<std::uint8_t, kMaxHello> body_;  // what the spans above point into, where needed
+    Bytes message;  // all that was put together, with TLS's handshake header where there is one
+    std::array<Piece, kMaxPieces> pieces;
+    std::uint8_t piece_count = 0;
+    std::array<char, kMaxServerName> server_name_text;
+    std::array<char, kMaxAlpn> alpn_text;
+    std::array<char, kJa4Length> ja4_text;
+    std::uint8_t server_name_length = 0;
+    std::uint8_t alpn_length = 0;
+    std::uint8_t ja4_length = 0;
+    std::array<std::uint8_t, kMaxHello> body;  // what the spans above point into, where needed
 };
 
 // Whether a head whose payloads begin with these octets is worth read(): a few octets, no loop.

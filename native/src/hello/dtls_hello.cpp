@@ -94,8 +94,8 @@ void collect_from_datagram(const head::Payload& payload, Fragments& out) noexcep
 
 // One message: whole in one fragment, or put together.
 bool read_message(std::span<const Fragment> all, std::uint16_t message, ClientHello& out) noexcept {
-    out.piece_count_ = 0;
-    Assembly assembly(out.body_);
+    out.piece_count = 0;
+    Assembly assembly(out.body);
     const Fragment* first = nullptr;
     for (const Fragment& fragment : all) {
         if (fragment.message != message) {
@@ -111,11 +111,11 @@ bool read_message(std::span<const Fragment> all, std::uint16_t message, ClientHe
                           fragment.entry,
                           fragment.place};
         if (fragment.octets.size() == fragment.length) {
-            out.piece_count_ = 0;
+            out.piece_count = 0;
             add_piece(out, piece);
-            out.message_ = fragment.octets;
+            out.message = fragment.octets;
             out.entry = fragment.entry;
-            return parse_body(out.message_, out);
+            return parse_body(out.message, out);
         }
         add_piece(out, piece);
         if (fragment.length != first->length || !assembly.place(fragment.offset, fragment.octets)) {
@@ -125,8 +125,8 @@ bool read_message(std::span<const Fragment> all, std::uint16_t message, ClientHe
     if (first == nullptr || assembly.whole().size() < first->length) {
         return false;
     }
-    out.message_ = Bytes(out.body_).first(first->length);
-    return parse_body(out.message_, out);
+    out.message = Bytes(out.body).first(first->length);
+    return parse_body(out.message, out);
 }
 
 }  // namespace

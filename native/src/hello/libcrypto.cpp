@@ -6,7 +6,9 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <bit>
+#include <cstring>
+#include <optional>
+#include <utility>
 
 namespace flowclass::hello {
 
@@ -58,14 +60,15 @@ struct Library {
     const Cipher* aes_ecb = nullptr;
     const Cipher* aes_gcm = nullptr;
     std::string_view name;
-
-    [[nodiscard]] bool ready() const noexcept { return !name.empty(); }
 };
 
 template <typename Function>
 bool find(void* handle, const char* symbol, Function& out) noexcept {
-    out = std::bit_cast<Function>(::dlsym(handle, symbol));
-    return out != nullptr;
+    // As POSIX has it: dlsym(3), "RATIONALE".
+    const void* const found = ::dlsym(handle, symbol);
+    static_assert(sizeof found == sizeof out);
+    std::memcpy(static_cast<void*>(&out), static_cast<const void*>(&found), sizeof out);
+    return found != nullptr;
 }
 
 bool find_functions(void* handle, Library& out) noexcept {
@@ -116,7 +119,7 @@ std::string_view first_two_words(std::string_view text) noexcept {
 }
 
 // The library stays open as long as the program runs: threads hold contexts of it.
-Library load(std::span<const char* const> names) noexcept {
+std::optional<Library> load(std::span<const char* const> names) noexcept {
     for (const char* const name : names) {
         void* const handle = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
         if (handle == nullptr) {
@@ -137,33 +140,34 @@ Library load(std::span<const char* const> names) noexcept {
         }
         ::dlclose(handle);
     }
-    return {};
+    return std::nullopt;
 }
 
-const Library& library() noexcept {
-    static const Library loaded = load(kNames);
-    return loaded;
+// nullptr where there is none.
+const Library* library() noexcept {
+    static const std::optional<Library> loaded = load(kNames);
+    return loaded ? &*loaded : nullptr;
 }
 
 // One thread's contexts.
 class Contexts {
   public:
     Contexts() noexcept {
-        const Library& lib = library();
-        if (lib.ready()) {
-            md = lib.md_ctx_new();
-            hmac = lib.hmac_ctx_new();
-            ecb = lib.cipher_ctx_new();
-            gcm = lib.cipher_ctx_new();
+        const Library* const lib = library();
+        if (lib != nullptr) {
+            md = lib->md_ctx_new();
+            hmac = lib->hmac_ctx_new();
+            ecb = lib->cipher_ctx_new();
+            gcm = lib->cipher_ctx_new();
         }
     }
     ~Contexts() {
-        const Library& lib = library();
-        if (lib.ready()) {
-            lib.md_ctx_free(md);
-            lib.hmac_ctx_free(hmac);
-            lib.cipher_ctx_free(ecb);
-            lib.cipher_ctx_free(gcm);
+        const Library* const lib = library();
+        if (lib != nullptr) {
+            lib->md_ctx_free(md);
+            lib->hmac_ctx_free(hmac);
+            lib->cipher_ctx_free(ecb);
+            lib->cipher_ctx_free(gcm);
         }
     }
     Contexts(const Contexts&) = delete;
@@ -189,45 +193,46 @@ bool open_update(
 }  // namespace
 
 bool libcrypto_available() noexcept {
-    return library().ready();
+    return library() != nullptr;
 }
 
 std::string_view crypto_library() noexcept {
-    return library().name;
+    const Library* const lib = library();
+    return lib != nullptr ? lib->name : std::string_view{};
 }
 
 bool can_load_libcrypto(std::span<const char* const> names) noexcept {
-    return load(names).ready();
+    return load(names).has_value();
 }
 
 bool sha256(Bytes octets, Digest& out) noexcept {
-    const Library& lib = library();
-    MdCtx* const context = lib.ready() ? contexts().md : nullptr;
-    return context != nullptr && lib.digest_init(context, lib.sha256, nullptr) == 1 &&
-           lib.digest_update(context, octets.data(), octets.size()) == 1 &&
-           lib.digest_final(context, out.data(), nullptr) == 1;
+    const Library* const lib = library();
+    MdCtx* const context = lib != nullptr ? contexts().md : nullptr;
+    return context != nullptr && lib->digest_init(context, lib->sha256, nullptr) == 1 &&
+           lib->digest_update(context, octets.data(), octets.size()) == 1 &&
+           lib->digest_final(context, out.data(), nullptr) == 1;
 }
 
 bool hmac_sha256(Bytes key, Bytes octets, Digest& out) noexcept {
-    const Library& lib = library();
-    HmacCtx* const context = lib.ready() ? contexts().hmac : nullptr;
+    const Library* const lib = library();
+    HmacCtx* const context = lib != nullptr ? contexts().hmac : nullptr;
     unsigned int written = 0;
     return context != nullptr &&
-           lib.hmac_init(context, key.data(), static_cast<int>(key.size()), lib.sha256, nullptr) ==
-               1 &&
-           lib.hmac_update(context, octets.data(), octets.size()) == 1 &&
-           lib.hmac_final(context, out.data(), &written) == 1;
+           lib->hmac_init(
+               context, key.data(), static_cast<int>(key.size()), lib->sha256, nullptr) == 1 &&
+           lib->hmac_update(context, octets.data(), octets.size()) == 1 &&
+           lib->hmac_final(context, out.data(), &written) == 1;
 }
 
 bool aes128_block(const AesKey& key, Bytes block, AesBlock& out) noexcept {
-    const Library& lib = library();
-    CipherCtx* const context = lib.ready() ? contexts().ecb : nullptr;
+    const Library* const lib = library();
+    CipherCtx* const context = lib != nullptr ? contexts().ecb : nullptr;
     int written = 0;
     return context != nullptr && block.size() == kAesBlockLength &&
-           lib.encrypt_init(context, lib.aes_ecb, nullptr, key.data(), nullptr) == 1 &&
-           lib.encrypt_update(
+           lib->encrypt_init(context, lib->aes_ecb, nullptr, key.data(), nullptr) == 1 &&
+           lib->encrypt_update(
                context, out.data(), &written, block.data(), static_cast<int>(block.size())) == 1 &&
-           written == static_cast<int>(kAesBlockLength);
+           std::cmp_equal(written, kAesBlockLength);
 }
 
 bool aes128_gcm_open(const AesKey& key,
@@ -235,16 +240,16 @@ bool aes128_gcm_open(const AesKey& key,
                      std::initializer_list<Bytes> associated,
                      Bytes sealed,
                      std::span<std::uint8_t> out) noexcept {
-    const Library& lib = library();
-    CipherCtx* const context = lib.ready() ? contexts().gcm : nullptr;
+    const Library* const lib = library();
+    CipherCtx* const context = lib != nullptr ? contexts().gcm : nullptr;
     if (context == nullptr || sealed.size() < kGcmTagLength ||
         out.size() < sealed.size() - kGcmTagLength ||
-        lib.decrypt_init(context, lib.aes_gcm, nullptr, key.data(), nonce.data()) != 1) {
+        lib->decrypt_init(context, lib->aes_gcm, nullptr, key.data(), nonce.data()) != 1) {
         return false;
     }
     int written = 0;
     for (const Bytes part : associated) {
-        if (!part.empty() && !open_update(lib, context, nullptr, part, written)) {
+        if (!part.empty() && !open_update(*lib, context, nullptr, part, written)) {
             return false;
         }
     }
@@ -252,11 +257,11 @@ bool aes128_gcm_open(const AesKey& key,
     AesBlock tag{};
     std::copy_n(sealed.last(kGcmTagLength).begin(), tag.size(), tag.begin());
     AesBlock rest{};  // GCM leaves nothing for the last call to write
-    return open_update(lib, context, out.data(), text, written) &&
-           lib.cipher_ctrl(
+    return open_update(*lib, context, out.data(), text, written) &&
+           lib->cipher_ctrl(
                context, kSetTag, static_cast<int>(tag.size()), static_cast<void*>(tag.data())) ==
                1 &&
-           lib.decrypt_final(context, rest.data(), &written) == 1;
+           lib->decrypt_final(context, rest.data(), &written) == 1;
 }
 
 }  // namespace flowclass::hello

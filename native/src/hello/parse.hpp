@@ -15,8 +15,8 @@ bool read_quic(const FlowHead& head, Direction direction, ClientHello& out) noex
 bool parse_body(Bytes body, ClientHello& out) noexcept;
 
 inline void add_piece(ClientHello& out, const Piece& piece) noexcept {
-    if (out.piece_count_ < kMaxPieces) {
-        out.pieces_[out.piece_count_++] = piece;
+    if (out.piece_count < kMaxPieces) {
+        out.pieces[out.piece_count++] = piece;
     }
 }
 

@@ -76,7 +76,7 @@ bool add_frames(Bytes frames, Assembly& assembly) noexcept {
 // One direction's Initials, read one after another.
 class Initials {
   public:
-    explicit Initials(ClientHello& out) noexcept : out_(out), assembly_(out.body_) {}
+    explicit Initials(ClientHello& out) noexcept : out_(out), assembly_(out.body) {}
 
     // True when the hello is whole.
     bool add(const head::Payload& payload) noexcept {
@@ -130,7 +130,7 @@ class Initials {
                 version_ = packet.version;
                 destination_ = packet.destination;
                 assembly_.clear();
-                out_.piece_count_ = 0;
+                out_.piece_count = 0;
             }
         }
         failures_ += frames.empty() ? 1U : 0U;
@@ -170,7 +170,7 @@ bool read_quic(const FlowHead& head, Direction direction, ClientHello& out) noex
     out.carrier = Carrier::quic;
     out.direction = direction;
     out.record_version = 0;
-    out.piece_count_ = 0;
+    out.piece_count = 0;
     Initials initials(out);
     for (std::size_t entry = first; entry < head.entry_count && !initials.is_lost();
          entry = head.next(direction, entry + 1)) {
@@ -179,9 +179,9 @@ bool read_quic(const FlowHead& head, Direction direction, ClientHello& out) noex
             continue;
         }
         out.quic_version = initials.version();
-        out.entry = out.pieces_[0].entry;
-        out.message_ = initials.message();
-        return parse_body(out.message_.subspan(kHandshakeHeader), out);
+        out.entry = out.pieces[0].entry;
+        out.message = initials.message();
+        return parse_body(out.message.subspan(kHandshakeHeader), out);
     }
     return false;
 }

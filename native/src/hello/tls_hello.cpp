@@ -41,7 +41,7 @@ std::size_t message_length(Bytes begin) noexcept {
 
 // The message from records that each hold a part of it; false when it is not whole.
 bool assemble(ByteReader reader, ClientHello& out, std::size_t& end_of_record) noexcept {
-    Assembly assembly(out.body_);
+    Assembly assembly(out.body);
     std::size_t length = 0;
     for (std::size_t have = 0; length == 0 || have < length;) {
         const Record record = next_record(reader);
@@ -58,7 +58,7 @@ bool assemble(ByteReader reader, ClientHello& out, std::size_t& end_of_record) n
         end_of_record = have + record.length;
         have += record.kept.size();
         if (length == 0 && have >= kHandshakeHeader) {
-            length = message_length(out.body_);
+            length = message_length(out.body);
             if (length == 0) {
                 return false;
             }
@@ -67,7 +67,7 @@ bool assemble(ByteReader reader, ClientHello& out, std::size_t& end_of_record) n
             return false;
         }
     }
-    out.message_ = Bytes(out.body_).first(length);
+    out.message = Bytes(out.body).first(length);
     return true;
 }
 
@@ -77,7 +77,7 @@ bool read_tls(const FlowHead& head, Direction direction, ClientHello& out) noexc
     out.carrier = Carrier::tls;
     out.direction = direction;
     out.quic_version = 0;
-    out.piece_count_ = 0;
+    out.piece_count = 0;
     const Bytes stream = head.stream(direction);
     ByteReader reader(stream);
     const Record first = next_record(reader);
@@ -88,7 +88,7 @@ bool read_tls(const FlowHead& head, Direction direction, ClientHello& out) noexc
     std::size_t end_of_record = first.length;
     const std::size_t length = message_length(first.kept);
     if (length > 0 && length <= first.kept.size()) {
-        out.message_ = first.kept.first(length);
+        out.message = first.kept.first(length);
         const std::size_t offset = reader.position() - first.kept.size();
         add_piece(out,
                   {0, static_cast<std::uint16_t>(length), 0, static_cast<std::uint16_t>(offset)});
@@ -97,13 +97,12 @@ bool read_tls(const FlowHead& head, Direction direction, ClientHello& out) noexc
     }
     // A stream that was caught in the middle may look so by chance: then the hello must also end
     // where a record does, as all hellos do.
-    if (!head.from_stream_start[head::index_of(direction)] &&
-        end_of_record != out.message_.size()) {
+    if (!head.from_stream_start[head::index_of(direction)] && end_of_record != out.message.size()) {
         return false;
     }
     const std::size_t entry = head.entry_at(direction, 0);
     out.entry = static_cast<std::uint16_t>(entry < head::kMaxEntries ? entry : 0);
-    return parse_body(out.message_.subspan(kHandshakeHeader), out);
+    return parse_body(out.message.subspan(kHandshakeHeader), out);
 }
 
 }  // namespace flowclass::hello
