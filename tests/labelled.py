@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import flowclass
-from flowclass.pipeline.labels import Key, Label, LabelledCapture, flow_key, packed, read_labels
-from flowclass.pipeline.scores import FOUND
+from flowclass.accuracy.labels import Key, Label, LabelledCapture, flow_key, packed, read_labels
+from flowclass.accuracy.scores import FOUND
 
 __all__ = [
     "FOUND",

@@ -13,12 +13,12 @@ import pytest
 from capture_files import START_NS, exchange, pcap, udp_frame
 from conftest import Command
 
-from flowclass.pipeline import ndpi
-from flowclass.pipeline.judge import judge
-from flowclass.pipeline.labels import LabelledCapture, flow_key, read_labels
-from flowclass.pipeline.ndpi import Ndpi, claim_of
-from flowclass.pipeline.scores import Claim, Score, Seen
-from flowclass.pipeline.shares import wilson
+from flowclass.accuracy import ndpi
+from flowclass.accuracy.compare import compare
+from flowclass.accuracy.intervals import wilson
+from flowclass.accuracy.labels import LabelledCapture, flow_key, read_labels
+from flowclass.accuracy.ndpi import Ndpi, claim_of
+from flowclass.accuracy.scores import Claim, Score, Seen
 
 CLASSES = {"wireguard": "vpn", "openvpn": "vpn", "dns": "app", "tls": "app", "ntp": "app"}
 SERVER = "10.0.0.2"
@@ -149,12 +149,12 @@ def judged(row: dict[str, Any], *claims: Claim) -> Score:
     score = Score()
     key = flow_key(row)
     known = {"key": key, "frame": 1, "depth": 0, "variant": None, "scope": "gate", "certainty": "certain"}
-    from flowclass.pipeline.labels import Label
+    from flowclass.accuracy.labels import Label
 
     family = row.get("family", "openvpn")
     one = Label(**{**known, "family": family, "accept": (family,), **{k: row[k] for k in row.keys() & known.keys()}})
     seen = Seen(first_frames={key: 1}, claims={(False, key): list(claims)})
-    judge(score, LabelledCapture(name="a.pcap", labels=(one,)), seen, CLASSES)
+    compare(score, LabelledCapture(name="a.pcap", labels=(one,)), seen, CLASSES)
     return score
 
 
@@ -213,7 +213,7 @@ def test_an_overlay_on_a_negative_is_no_accusation_of_a_vpn() -> None:
     key = flow_key(ends(1))
     score = Score()
     seen = Seen(first_frames={key: 1}, claims={(False, key): [claim("gre", "possible", "overlay")]})
-    judge(score, LabelledCapture(name="a.pcap", negatives_ok=True), seen, {"gre": "overlay"})
+    compare(score, LabelledCapture(name="a.pcap", negatives_ok=True), seen, {"gre": "overlay"})
     assert (score.negatives_called, score.negatives_possible, score.negatives_vpn) == (0, 1, 0)
     assert len(score.false_positives) == 1
 

@@ -14,8 +14,8 @@ import pytest
 from capture_files import START_NS, pcap, udp_frame
 from conftest import Command
 
-from flowclass.pipeline import tshark, words
-from flowclass.pipeline.explain import explained
+from flowclass.explain import tshark, words
+from flowclass.explain.story import explained
 
 SERVER = "10.0.0.2"
 

@@ -51,6 +51,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("udf", "features", "registries", "sources", "sinks"),
     ("registry", "policy"),
     ("pipeline",),
+    ("accuracy", "explain"),
     ("__init__",),
     ("cli",),
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flowclass.pipeline.evaluate import Evaluation
-from flowclass.pipeline.labels import LabelledCapture
-from flowclass.pipeline.scores import TIERS, Family, Finding, Score
-from flowclass.pipeline.shares import Share, wilson
+from flowclass.accuracy.evaluate import Evaluation
+from flowclass.accuracy.intervals import Share, wilson
+from flowclass.accuracy.labels import LabelledCapture
+from flowclass.accuracy.scores import TIERS, Family, Finding, Score
 
 MILLION = 1_000_000
 MOST_NAMES = 5

@@ -12,14 +12,14 @@ from typing import Any
 import click
 import msgspec
 
+from flowclass.accuracy.evaluate import evaluate as measure
+from flowclass.accuracy.labels import LabelledCapture, read_labels
+from flowclass.accuracy.ndpi import Ndpi
+from flowclass.accuracy.scores import Score
 from flowclass.cli import accuracy
 from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import common
 from flowclass.cli.values import clean
-from flowclass.pipeline.evaluate import evaluate as compare
-from flowclass.pipeline.labels import LabelledCapture, read_labels
-from flowclass.pipeline.ndpi import Ndpi
-from flowclass.pipeline.scores import Score
 from flowclass.sources.file import FileSource, Found, find
 from flowclass.types import SourceReport
 
@@ -56,7 +56,7 @@ def evaluate(sources: tuple[str, ...], labels: Path, **given: Any) -> int:
     problems = [SourceReport(name=name, problem="unreadable", sentence=sentence) for name, sentence in found.problems]
     opened = _opened(found, known)
     with Ndpi() if given["peer"] == "ndpi" else nullcontext() as asked:
-        result = compare(opened, known, peer=asked, progress=None if given["quiet"] else _progress(len(opened)))
+        result = measure(opened, known, peer=asked, progress=None if given["quiet"] else _progress(len(opened)))
         version = "" if asked is None else asked.version
     reports = problems + result.reports
     for report in reports:

@@ -15,8 +15,8 @@ import msgspec
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
 from flowclass.cli.values import clean
-from flowclass.pipeline.explain import ROW, explained, in_payload
-from flowclass.pipeline.records import records_of
+from flowclass.explain.records import records_of
+from flowclass.explain.story import ROW, explained, in_payload
 
 MARK = "\x1b[1;30;46m"
 PLAIN = "\x1b[0m"

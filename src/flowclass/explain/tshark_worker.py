@@ -1,7 +1,7 @@
 """Says how tshark reads some frames of a capture, through pyshark.
 
 A program of its own, because pyshark leaves an event loop and signal handlers behind in the process that uses it.
-Usage: ``python -m flowclass.pipeline.tshark_worker TSHARK CAPTURE NUMBER...``; gives one JSON object on standard
+Usage: ``python -m flowclass.explain.tshark_worker TSHARK CAPTURE NUMBER...``; gives one JSON object on standard
 output: for each frame the names of its layers and its fields, each with name, text, place, length and octets.
 """
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from flowclass.accuracy.compare import TUNNELS, compare
+from flowclass.accuracy.labels import Key, LabelledCapture, flow_key
+from flowclass.accuracy.scores import Claim, Score, Seen
 from flowclass.engine import matchers
 from flowclass.pipeline.batch import Run, RunOptions
-from flowclass.pipeline.judge import TUNNELS, judge
-from flowclass.pipeline.labels import Key, LabelledCapture, flow_key
-from flowclass.pipeline.scores import Claim, Score, Seen
 from flowclass.sources import Octets
 from flowclass.sources.file import FileSource
 from flowclass.types import SourceReport
@@ -120,12 +120,12 @@ def evaluate(
             done.reports.append(report)
             if report.problem != "not_labelled":
                 judged.add(capture.name)
-                judge(done.ours, capture, seen, classes)
+                compare(done.ours, capture, seen, classes)
                 if peer is not None and done.peer is not None:
                     said = peer.claims(source.path)
                     if isinstance(said, str):
                         done.peer_failures.append((source.name, said))
-                    judge(done.peer, capture, _of_peer(said, seen), classes)
+                    compare(done.peer, capture, _of_peer(said, seen), classes)
         if progress is not None:
             progress(place, done.ours)
     done.captures = len(judged)

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flowclass.pipeline.labels import Key, Label, LabelledCapture
-from flowclass.pipeline.scores import FOUND, TIERS, Claim, Finding, Score, Seen
+from flowclass.accuracy.labels import Key, Label, LabelledCapture
+from flowclass.accuracy.scores import FOUND, TIERS, Claim, Finding, Score, Seen
 
 TUNNELS = frozenset({"vpn", "overlay", "proxy", "covert"})
 CARRIERS = frozenset({"tls", "dtls", "quic", "http", "dns", "icmp"})
 
 
-def judge(score: Score, capture: LabelledCapture, seen: Seen, classes: Mapping[str, str]) -> None:
+def compare(score: Score, capture: LabelledCapture, seen: Seen, classes: Mapping[str, str]) -> None:
     """Count one capture.
 
     Parameters
@@ -36,7 +36,7 @@ def judge(score: Score, capture: LabelledCapture, seen: Seen, classes: Mapping[s
     """
     for label in capture.labels:
         if label.judged:
-            _judge_label(score, capture, seen, label, classes)
+            _count_label(score, capture, seen, label, classes)
         else:
             score.left_out["disputed" if label.certainty == "disputed" else "out_of_scope"] += 1
     labelled = {label.key for label in capture.labels}
@@ -62,7 +62,7 @@ def judge(score: Score, capture: LabelledCapture, seen: Seen, classes: Mapping[s
                 _add_false_positive(score, capture, key, 0, called)
 
 
-def _judge_label(score: Score, capture: LabelledCapture, seen: Seen, label: Label, classes: Mapping[str, str]) -> None:
+def _count_label(score: Score, capture: LabelledCapture, seen: Seen, label: Label, classes: Mapping[str, str]) -> None:
     claims = seen.claims.get((label.depth > 0, label.key), [])
     right = [claim for claim in claims if set(claim.ids) & set(label.accept)]
     best = max((TIERS.index(claim.tier) for claim in right), default=0)

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from flowclass.accuracy.labels import Key, flow_key
+from flowclass.accuracy.scores import Claim
 from flowclass.errors import ConfigError
-from flowclass.pipeline.labels import Key, flow_key
-from flowclass.pipeline.scores import Claim
 
 MOST_SECONDS = 120
 MOST_ANSWER = 1 << 30
@@ -164,7 +164,7 @@ class Ndpi:
     def _ask(self, capture: Path) -> bytes:
         if self._worker is None:
             self._worker = subprocess.Popen(
-                [sys.executable, "-m", "flowclass.pipeline.ndpi_worker"],
+                [sys.executable, "-m", "flowclass.accuracy.ndpi_worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flowclass.pipeline.labels import Key
-from flowclass.pipeline.shares import Share
+from flowclass.accuracy.intervals import Share
+from flowclass.accuracy.labels import Key
 
 FOUND = ("confirmed", "probable")
 TIERS = ("none", "possible", "probable", "confirmed")

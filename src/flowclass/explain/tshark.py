@@ -88,7 +88,7 @@ def read_frames(capture: str, frames: Mapping[int, bytes]) -> dict[int, Reading]
     lacking = missing()
     if lacking:
         return lacking
-    command = [sys.executable, "-m", "flowclass.pipeline.tshark_worker", shutil.which("tshark") or "", capture]
+    command = [sys.executable, "-m", "flowclass.explain.tshark_worker", shutil.which("tshark") or "", capture]
     with subprocess.Popen(
         [*command, *(str(number) for number in frames)],
         stdout=subprocess.PIPE,

@@ -8,9 +8,9 @@ from typing import Any
 from flowclass import _core
 from flowclass.engine import matchers
 from flowclass.errors import SourceError
-from flowclass.pipeline import tshark, words
-from flowclass.pipeline.frames import Ends, Frame, find_frames
-from flowclass.pipeline.records import NEEDED
+from flowclass.explain import tshark, words
+from flowclass.explain.frames import Ends, Frame, find_frames
+from flowclass.explain.records import NEEDED
 from flowclass.sources.file import find
 
 ROW = 16

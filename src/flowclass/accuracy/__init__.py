@@ -1,0 +1,1 @@
+"""How well flows are told: verdicts compared with what captures are known to hold."""
