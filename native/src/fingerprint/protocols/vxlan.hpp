@@ -13,7 +13,7 @@
 #include <array>
 #include <cstdint>
 
-#include "fingerprint/reading.hpp"
+#include "fingerprint/inner_packet.hpp"
 
 namespace flowclass::fingerprint::vxlan {
 
@@ -27,7 +27,8 @@ inline constexpr Rule kGpe{
 inline constexpr Rule kEtherType{"vxlan.inner_ethertype",
                                  "known EtherType, source not multicast; RFC 7348 §5, IEEE 802.3"};
 inline constexpr Rule kInnerIp{
-    "vxlan.inner_ip", "inner IP version and a length that fits; RFC 791 §3.1, RFC 8200 §3"};
+    "vxlan.inner_ip",
+    "the inner packet holds: version, length, IPv4 header checksum, or ARP; RFC 791, RFC 8200"};
 inline constexpr Rule kInnerNsh{
     "vxlan.inner_nsh",
     "inner service header of version 0, metadata type 1 or 2, a fitting length; RFC 8300 §2.2"};
@@ -52,31 +53,28 @@ struct Matcher {
                                          .least_length = 8 + 14};
 
     static Evidence match(const FlowHead& head) noexcept {
-        constexpr std::size_t kMostPackets = 4;
+        constexpr std::size_t kMostPackets = 3;
         Evidence evidence;
-        Tally tally;
-        std::size_t said = 0;
         std::uint32_t vni = UINT32_MAX;
-        for (std::size_t entry = 0; entry < head.entry_count && !tally.lost(); ++entry) {
-            const Payload payload = head.payload(entry);
-            if (payload.length == 0) {
-                continue;
-            }
-            const Header header = read(payload);
-            tally.add(header.reading);
-            if (header.reading != Reading::fits || said++ >= kMostPackets) {
-                continue;
-            }
-            add_form(evidence, head, payload, header);
-            const std::uint32_t now = at(payload.bytes, 4).be24();
-            if (now == vni && said == 2) {
-                evidence.add(kVni, head, entry, 4, 3, 20);
-            }
-            vni = now;
-        }
-        if (!tally.holds() || evidence.empty()) {
+        std::string_view variant;
+        const bool holds =
+            gather(head, evidence, kMostPackets, [&](const Payload& payload, Claims& claims) {
+                std::string_view form;
+                const Reading reading = read(payload, form, claims);
+                if (reading == Reading::fits) {
+                    const std::uint32_t now = at(payload.bytes, 4).be24();
+                    if (now == vni) {
+                        claims.add(kVni, 4, 3, 18);
+                    }
+                    vni = now;
+                    variant = variant.empty() || form != "vxlan" ? form : variant;
+                }
+                return reading;
+            });
+        if (!holds) {
             return {};
         }
+        evidence.set_variant(variant);
         if (head.has_port(4789) || head.has_port(4790) || head.has_port(8472)) {
             add_port(evidence, kPort, head);
         }
@@ -84,132 +82,77 @@ struct Matcher {
     }
 
   private:
-    enum class Inner : std::uint8_t { ethernet, ipv4, ipv6, nsh, other };
-
-    struct Header {
-        Reading reading = Reading::contradicts;
-        const Rule* rule = nullptr;
-        Inner inner = Inner::ethernet;
-        std::size_t ip_at = 0;  // 0: no inner IP header to look at
-        bool ethernet = false;
-    };
-
-    static Header read(const Payload& payload) noexcept {
-        Header header;
+    static Reading read(const Payload& payload, std::string_view& form, Claims& claims) noexcept {
         ByteReader reader(payload.bytes);
         const std::uint8_t flags = reader.u8();
         const std::uint8_t second = reader.u8();
-        const std::uint8_t third = reader.u8();
-        const std::uint8_t fourth = reader.u8();
+        const std::uint16_t group = reader.be16();
         reader.skip(3);
         const std::uint8_t last = reader.u8();
         if (!reader.ok()) {
-            header.reading = ran_out(payload);
-            return header;
+            return ran_out(payload);
         }
         if (last != 0) {
-            return header;
+            return Reading::contradicts;
         }
-        if (flags == 0x08 && (second | third | fourth) == 0) {
-            header.rule = &kHeader;
+        if ((flags & ~1U) == 0x0c && second == 0 && group >= 1 && group <= 5) {
+            form = "gpe";
+            // Seven bits, two zeros and a small number, a zero.
+            claims.add(kGpe, 0, 4, 24);
+            claims.add(kGpe, 7, 1, 4);
+            return read_next(group, payload, claims);
+        }
+        if (flags == 0x08 && second == 0 && group == 0) {
+            form = "vxlan";
+            // Flags 8; four zeros, which are common: 20 of 32.
+            claims.add(kHeader, 0, 4, 24);
+            claims.add(kHeader, 7, 1, 4);
         } else if ((flags & ~0x80U) == 0x08 && (second & ~0x48U) == 0) {
-            header.rule = &kGroup;
-        } else if ((flags & ~1U) == 0x0c && (second | third) == 0 && fourth >= 1 && fourth <= 5) {
-            header.rule = &kGpe;
-            header.inner = fourth == 1   ? Inner::ipv4
-                           : fourth == 2 ? Inner::ipv6
-                           : fourth == 3 ? Inner::ethernet
-                           : fourth == 4 ? Inner::nsh
-                                         : Inner::other;
+            form = "gbp";
+            claims.add(kGroup, 0, 2, 14);
+            claims.add(kGroup, 7, 1, 4);
         } else {
-            return header;
+            return Reading::contradicts;
         }
-        const bool fits = header.inner == Inner::ethernet ? read_ethernet(reader, header)
-                          : header.inner == Inner::nsh    ? has_nsh(payload)
-                          : header.inner == Inner::other  ? true
-                                                          : has_ip(payload, header, 8);
-        header.reading = !reader.ok() ? ran_out(payload)
-                         : fits && (header.ip_at == 0 || has_ip(payload, header, header.ip_at))
-                             ? Reading::fits
-                             : Reading::contradicts;
-        return header;
+        return inner::read_ethernet(
+            payload, {8, payload.length, Fit::exact}, {kEtherType, kInnerIp}, claims);
     }
 
-    static bool read_ethernet(ByteReader& reader, Header& header) noexcept {
-        reader.skip(6);
-        const std::uint8_t source = reader.u8();
-        reader.skip(5);
-        const std::uint16_t type = reader.be16();
-        header.ethernet = true;
-        if (type == 0x0800 || type == 0x86dd) {
-            header.inner = type == 0x0800 ? Inner::ipv4 : Inner::ipv6;
-            header.ip_at = 22;
+    // Next protocol: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH, 5 MPLS.
+    static Reading read_next(std::uint16_t next, const Payload& payload, Claims& claims) noexcept {
+        const InnerPlace place{8, payload.length, Fit::exact};
+        switch (next) {
+            case 1:
+                return inner::read_ipv4(payload, place, kInnerIp, claims);
+            case 2:
+                return inner::read_ipv6(payload, place, kInnerIp, claims);
+            case 3:
+                return inner::read_ethernet(payload, place, {kEtherType, kInnerIp}, claims);
+            case 4:
+                return read_nsh(payload, claims);
+            default:
+                return inner::read_mpls(payload, place, kInnerIp, claims);
         }
-        return (source & 1U) == 0 && is_ether_type(type);
-    }
-
-    // IPv4, ARP, VLAN, IPv6, slow protocols, MPLS, provider VLAN, LLDP, TRILL, or an 802.3 length.
-    static bool is_ether_type(std::uint16_t type) noexcept {
-        return type == 0x0800 || type == 0x0806 || type == 0x8100 || type == 0x86dd ||
-               type == 0x8809 || type == 0x8847 || type == 0x88a8 || type == 0x88cc ||
-               type == 0x22f3 || (type >= 3 && type <= 1500);
-    }
-
-    // Version, and a length within the datagram: an Ethernet frame may be padded, not cut short.
-    static bool has_ip(const Payload& payload, Header& header, std::size_t offset) noexcept {
-        ByteReader reader = at(payload.bytes, offset);
-        const std::uint8_t version = reader.u8() >> 4U;
-        reader.skip(1);
-        const std::size_t at2 = reader.be16();
-        const std::size_t at4 = reader.be16();
-        header.ip_at = offset;
-        if (!reader.ok()) {
-            header.ip_at = 0;
-            return payload.bytes.size() < payload.length;
-        }
-        if (header.inner == Inner::ipv4) {
-            // A zero total length is left by segmentation offload.
-            return version == 4 && (at2 == 0 || at2 >= 20) && offset + at2 <= payload.length;
-        }
-        return version == 6 && offset + 40 + at4 <= payload.length;
     }
 
     // Version 0; length in words; four reserved bits and metadata type, of
     // which type 1 is 6 words long; next protocol 1 to 5 (IANA "NSH Next Protocol").
-    static bool has_nsh(const Payload& payload) noexcept {
+    static Reading read_nsh(const Payload& payload, Claims& claims) noexcept {
         ByteReader reader = at(payload.bytes, 8);
         const std::uint16_t start = reader.be16();
         const std::uint8_t metadata = reader.u8();
         const std::uint8_t next = reader.u8();
         const std::size_t words = start & 0x3fU;
-        return reader.ok() && (start & 0xc000U) == 0 && words >= 2 &&
-               8 + words * 4 <= payload.length && next >= 1 && next <= 5 &&
-               (metadata == 2 || (metadata == 1 && words == 6));
-    }
-
-    static void add_form(Evidence& evidence,
-                         const FlowHead& head,
-                         const Payload& payload,
-                         const Header& header) noexcept {
-        // Flags 8 and four zero octets, which are common: 20 of 32; group policy frees two of them
-        // and two bits; GPE adds its next protocol.
-        const bool plain = header.rule == &kHeader;
-        const bool group = header.rule == &kGroup;
-        evidence.set_variant(plain ? "vxlan" : group ? "gbp" : "gpe");
-        evidence.add(*header.rule, head, payload.entry, 0, 8, plain ? 28 : group ? 18 : 28);
-        if (header.ethernet) {
-            // Nine types, or 1500 lengths: 5; one bit of the source; IP's own types more.
-            const bool ip = header.inner == Inner::ipv4 || header.inner == Inner::ipv6;
-            evidence.add(kEtherType, head, payload.entry, 14, 8, ip ? 14 : 6);
+        if (!reader.ok()) {
+            return ran_out(payload);
         }
-        if (header.inner == Inner::nsh) {
-            // Two bits, the metadata type 7, next protocol 5.
-            evidence.add(kInnerNsh, head, payload.entry, 8, 4, 14);
+        if ((start & 0xc000U) != 0 || words < 2 || 8 + words * 4 > payload.length || next < 1 ||
+            next > 5 || (metadata != 2 && (metadata != 1 || words != 6))) {
+            return Reading::contradicts;
         }
-        if (header.ip_at != 0) {
-            // Version 4, length bounded to the datagram: 8.
-            evidence.add(kInnerIp, head, payload.entry, header.ip_at, 6, 12);
-        }
+        claims.add(kInnerNsh, 8, 1, 2);    // two bits
+        claims.add(kInnerNsh, 10, 2, 12);  // metadata type 7, next protocol 5
+        return Reading::fits;
     }
 };
 static_assert(FingerprintMatcher<Matcher>);
