@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "fingerprint/contract.hpp"
@@ -59,13 +60,13 @@ constexpr ProviderList providers_of(ProviderRole role) noexcept {
     return list;
 }
 
-// The same as the variants of a matcher.
-template <ProviderRole Role>
-inline constexpr auto kProviders = [] {
-    std::array<std::string_view, providers_of(Role).count> providers{};
-    std::copy_n(providers_of(Role).names.begin(), providers.size(), providers.begin());
-    return providers;
-}();
+// The variants of the two matchers.
+inline constexpr ProviderList kVpnList = providers_of(ProviderRole::vpn);
+inline constexpr ProviderList kMasqueList = providers_of(ProviderRole::masque);
+inline constexpr std::span<const std::string_view> kVpnProviders(kVpnList.names.data(),
+                                                                 kVpnList.count);
+inline constexpr std::span<const std::string_view> kMasqueProviders(kMasqueList.names.data(),
+                                                                    kMasqueList.count);
 
 // The listed name that is `host` or a parent of it, the longest first; nullptr for none.
 inline const ProviderName* find_provider(std::string_view host) noexcept {

@@ -13,6 +13,7 @@
 
 #include "fingerprint/match.hpp"
 #include "head/head_block.hpp"
+#include "hello/libcrypto.hpp"
 
 namespace nb = nanobind;
 using namespace flowclass;
@@ -154,6 +155,10 @@ void bind_fingerprint(nb::module_& module) {
     module.def("matchers",
                &list_matchers,
                "Every matcher of this build: protocol, class, ports, variants, rules.");
+    module.def(
+        "crypto_library",
+        [] { return std::string(hello::crypto_library()); },
+        "The library that opens QUIC Initials and hashes JA4, with its version; empty: none.");
     module.def("match_payloads",
                &match_payloads,
                nb::arg("ip_proto"),

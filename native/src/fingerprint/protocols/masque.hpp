@@ -38,7 +38,7 @@ struct Matcher {
                                       .protocol_class = ProtocolClass::vpn,
                                       .title = "MASQUE, CONNECT-UDP and CONNECT-IP",
                                       .ports = kPorts,
-                                      .variants = kProviders<ProviderRole::masque>,
+                                      .variants = kMasqueProviders,
                                       .rules = kRules,
                                       .sources = "RFC 9298, RFC 9484, RFC 9221"};
     static constexpr Prefilter prefilter{

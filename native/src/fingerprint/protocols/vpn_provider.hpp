@@ -26,7 +26,7 @@ struct Matcher {
                                       .protocol_class = ProtocolClass::vpn,
                                       .title = "Service of a VPN provider",
                                       .ports = kPorts,
-                                      .variants = kProviders<ProviderRole::vpn>,
+                                      .variants = kVpnProviders,
                                       .rules = kRules,
                                       .sources = "RFC 6066, provider_names.csv"};
     // TLS and DTLS records, STUN before DTLS, QUIC long headers.
