@@ -46,6 +46,12 @@ struct Matcher {
             if (payload.length == 0) {
                 continue;
             }
+            // The encoded name is always as long: what has another length is another kind of
+            // message.
+            if (payload.bytes.size() > kDnsHeader && payload.bytes[kDnsHeader] != 32) {
+                tally.add(Reading::contradicts);
+                continue;
+            }
             const DnsMessage message = read_dns_message(payload.bytes, payload.length);
             const bool ours = is_nbns(message);
             tally.add(ours ? message.reading : Reading::contradicts);
