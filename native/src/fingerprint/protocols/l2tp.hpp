@@ -148,7 +148,7 @@ struct Matcher {
                                        ? payload.direction
                                        : opposite(payload.direction));
         }
-        // Acknowledgments alone are twelve octets of which few are their own, and fastd imitates them.
+        // Acknowledgments alone have few octets of their own, and fastd imitates them.
         state.strong = state.strong || control.kind != 0;
         return reading;
     }
