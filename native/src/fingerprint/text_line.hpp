@@ -81,8 +81,13 @@ inline TextLine read_line(Bytes stream, std::size_t offset) noexcept {
 inline std::size_t word_at(Bytes stream,
                            std::size_t offset,
                            std::span<const std::string_view> words) noexcept {
+    if (offset >= stream.size()) {
+        return 0;
+    }
+    const std::uint8_t first = upper_case(stream[offset]);
     for (const std::string_view word : words) {
-        if (!starts_any_case(stream, word, offset)) {
+        if (static_cast<std::uint8_t>(word.front()) != first ||
+            !starts_any_case(stream, word, offset)) {
             continue;
         }
         const std::uint8_t behind = at(stream, offset + word.size()).u8();

@@ -68,15 +68,15 @@ struct Matcher {
         const std::uint32_t code = reader.be32();
         const std::uint8_t kind = reader.u8();
         const std::uint32_t size = reader.be24();
-        if (!reader.ok() || version != 1 || length < 28 || length % 4 != 0 ||
+        if (!reader.ok() || version != 1 || length < 28 || length > 0xffff || length % 4 != 0 ||
             (flags & 0x0fU) != 0 || code == 0 || (kind & 0x1fU) != 0 || size < 8 ||
             size + 20 > length) {
             return false;
         }
         // The version 7, the high octet and two low bits 9, reserved bits 3.
         side.add(evidence, kHeader, 0, 5, 19);
-        // Reserved bits 4, a length within the message 10.
-        side.add(evidence, kAttribute, 24, 4, 14);
+        // Reserved bits 5, a length within the message 8.
+        side.add(evidence, kAttribute, 24, 4, 13);
         if (side.is_end(length) || side.at(length).u8() == 1) {
             side.add(evidence, kLength, 1, 3, 8);
         }

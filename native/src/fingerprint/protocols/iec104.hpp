@@ -183,14 +183,29 @@ struct Matcher {
             side.add(evidence, kUnnumbered, offset, 6, later ? 4 : 33);
             return true;
         }
-        if (control.first == 1) {
-            if (length != 4 || control.second != 0 || (control.received & 0x0100U) != 0) {
-                return false;
-            }
-            // 8, 8, 7, 4, 1.
-            side.add(evidence, kSupervisory, offset, 5, later ? 4 : 28);
-            return true;
+        return control.first == 1 ? add_supervisory(evidence, side, offset, length, control)
+                                  : add_information(evidence, side, offset, length, control);
+    }
+
+    static bool add_supervisory(Evidence& evidence,
+                                const StreamSide& side,
+                                std::size_t offset,
+                                std::size_t length,
+                                const Control& control) noexcept {
+        if (length != 4 || control.second != 0 || (control.received & 0x0100U) != 0) {
+            return false;
         }
+        // 8, 8, 7, 4, 1.
+        side.add(evidence, kSupervisory, offset, 5, offset > 0 ? 4 : 28);
+        return true;
+    }
+
+    static bool add_information(Evidence& evidence,
+                                const StreamSide& side,
+                                std::size_t offset,
+                                std::size_t length,
+                                const Control& control) noexcept {
+        const bool later = offset > 0;
         ByteReader reader = side.at(offset + 6);
         const std::uint8_t type = reader.u8();
         reader.skip(1);

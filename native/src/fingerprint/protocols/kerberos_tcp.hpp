@@ -42,9 +42,9 @@ struct Matcher {
         Evidence evidence;
         for (const StreamSide& side : both_sides(head)) {
             const ByteReader reader = side.at(0);
-            // A direction that begins in the middle says nothing.
-            if (reader.remaining() >= 6 && !read(evidence, side) && side.from_start()) {
-                return {};
+            // A side that does not fit may have lost its first segments: it adds nothing.
+            if (reader.remaining() >= 6) {
+                read(evidence, side);
             }
         }
         if (head.has_port(88) || head.has_port(464)) {
@@ -54,14 +54,14 @@ struct Matcher {
     }
 
   private:
-    static bool read(Evidence& evidence, const StreamSide& side) noexcept {
+    static void read(Evidence& evidence, const StreamSide& side) noexcept {
         const std::uint32_t length = side.at(0).be32();
         if (length < 16 || length > (1U << 24U)) {
-            return false;
+            return;
         }
         const KerberosMessage message = read_kerberos(side.at(4).rest(), length);
         if (message.reading != Reading::fits || message.length != length) {
-            return message.reading == Reading::cut;
+            return;
         }
         // An octet of zero or two, and the rest equal to what is said again: 16 of 32.
         side.add(evidence, kLength, 0, 4, 16);
@@ -75,7 +75,6 @@ struct Matcher {
             evidence.set_initiator(message.is_request() ? side.direction()
                                                         : opposite(side.direction()));
         }
-        return true;
     }
 };
 static_assert(FingerprintMatcher<Matcher>);

@@ -83,14 +83,17 @@ struct Matcher {
         ByteReader reader = side.at(0);
         frame.transaction = reader.be16();
         const std::uint16_t protocol = reader.be16();
+        // Most flows end here.
+        if (protocol != 0) {
+            return frame;
+        }
         const std::uint16_t length = reader.be16();
         frame.unit = reader.u8();
         const std::uint8_t function = reader.u8();
         frame.function = function & 0x7fU;
         const bool refusal = (function & 0x80U) != 0;
-        frame.ok = reader.ok() && protocol == 0 && length >= 3 && length <= 254 &&
-                   is_function(frame.function) && (!refusal || length == 3) &&
-                   side.is_end(6 + std::size_t{length});
+        frame.ok = reader.ok() && length >= 3 && length <= 254 && is_function(frame.function) &&
+                   (!refusal || length == 3) && side.is_end(6 + std::size_t{length});
         return frame;
     }
 

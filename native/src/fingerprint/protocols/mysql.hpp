@@ -76,7 +76,8 @@ struct Matcher {
             } else if (sequence == 0 && command == 0x03) {
                 said = add_query(evidence, side);
             }
-            if (said == 0 && side.from_start()) {
+            // The answer of before 4.1 has little form.
+            if (said == 0 && side.from_start() && sequence != 1) {
                 return {};
             }
             if (said != 0 && side.is_end(4 + length)) {

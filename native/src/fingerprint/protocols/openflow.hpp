@@ -41,9 +41,8 @@ struct Matcher {
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;
-        std::uint8_t version = 0;
         for (const StreamSide& side : both_sides(head)) {
-            if (side.size() >= 8 && !read(evidence, side, version)) {
+            if (side.size() >= 8 && !read(evidence, side)) {
                 return {};
             }
         }
@@ -75,13 +74,14 @@ struct Matcher {
         return message;
     }
 
-    static bool read(Evidence& evidence, const StreamSide& side, std::uint8_t& version) noexcept {
+    static bool read(Evidence& evidence, const StreamSide& side) noexcept {
         constexpr std::size_t kMostMessages = 5;
+        std::uint8_t version = 0;
         std::size_t offset = 0;
         for (std::size_t count = 0; count < kMostMessages && offset + kHeaderSize <= side.size();
              ++count) {
             const Message message = read_one(side, offset);
-            // Versions may differ in the hellos alone.
+            // A side keeps its version, but for the hello.
             if (!message.ok || (version != 0 && message.version != version && message.type != 0)) {
                 return false;
             }

@@ -220,14 +220,18 @@ struct Matcher {
     }
 
     static bool add_messages(Evidence& evidence, const StreamSide& side, bool asked) noexcept {
-        constexpr std::size_t kMostMessages = 6;
-        std::size_t offset = 0;
         const std::uint8_t choice = side.at(0).u8();
         if (asked && (choice == 'S' || choice == 'N' || choice == 'G') &&
             (side.is_end(1) || side.size() == 1)) {
             side.add(evidence, kChoice, 0, 1, 8);
             return true;
         }
+        return walk(evidence, side, asked);
+    }
+
+    static bool walk(Evidence& evidence, const StreamSide& side, bool asked) noexcept {
+        constexpr std::size_t kMostMessages = 6;
+        std::size_t offset = 0;
         bool proven = asked;
         std::array<std::size_t, kMostMessages> begins{};
         std::array<Contents, kMostMessages> holds{};

@@ -57,9 +57,8 @@ struct Matcher {
         Evidence evidence;
         int version = 0;
         for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side, version)) {
-                return {};
-            }
+            // A side that does not fit may have lost its first segments: it adds nothing.
+            read(evidence, side, version);
         }
         if (!evidence.empty() && version > 0) {
             evidence.set_variant(version == 1 ? "smb1" : version == 2 ? "smb2" : "smb3");
@@ -68,7 +67,7 @@ struct Matcher {
     }
 
   private:
-    static bool read(Evidence& evidence, const StreamSide& side, int& version) noexcept {
+    static void read(Evidence& evidence, const StreamSide& side, int& version) noexcept {
         constexpr std::size_t kMostMessages = 4;
         std::size_t offset = 0;
         for (std::size_t count = 0; count < kMostMessages; ++count) {
@@ -76,23 +75,22 @@ struct Matcher {
             const std::uint8_t type = reader.u8();
             const std::uint32_t length = reader.be24();
             if (!reader.ok()) {
-                return true;
+                return;
             }
             const bool fits = type == 0      ? length >= 32 && length < (1U << 24U)
                               : type == 0x81 ? length >= 68 && length < 512
                               : type == 0x83 ? length == 1
                                              : (type == 0x82 || type == 0x85) && length == 0;
             if (!fits) {
-                return count > 0;
+                return;
             }
             if (type == 0x81) {
                 add_session(evidence, side, offset);
             } else if (type == 0 && !add_message(evidence, side, offset, length, version)) {
-                return count > 0;
+                return;
             }
             offset += 4 + length;
         }
-        return true;
     }
 
     static void add_session(Evidence& evidence,

@@ -69,6 +69,8 @@ struct Matcher {
                 if (end + 1 >= side.size() || end >= offset + 64) {
                     break;
                 }
+                // As below; the end 12.
+                side.add(evidence, kSubnegotiation, offset, 3, count == 0 ? 14 : 6);
                 side.add(evidence, kSubnegotiation, end, 2, count == 0 ? 12 : 6);
                 offset = end + 2;
             } else {

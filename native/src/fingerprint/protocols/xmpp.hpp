@@ -50,8 +50,6 @@ struct Matcher {
 
   private:
     static bool read(Evidence& evidence, const StreamSide& side) noexcept {
-        constexpr std::array<std::string_view, 2> kNamespaces{"jabber:",
-                                                              "http://etherx.jabber.org/streams"};
         const Bytes stream = side.stream();
         if (has_text(stream, "<?xml") || has_text(stream, "<stream:stream")) {
             const std::size_t place = find_text(stream, "<stream:stream");
@@ -60,18 +58,7 @@ struct Matcher {
             }
             // Fourteen letters; anywhere 6 fewer.
             side.add(evidence, kStream, place, 14, 60);
-            for (const std::string_view space : kNamespaces) {
-                const std::size_t found = find_text(stream, space, place);
-                if (found < stream.size()) {
-                    side.add(
-                        evidence,
-                        kNamespace,
-                        found,
-                        space.size(),
-                        kLetterBits * static_cast<double>(space.size() < 8 ? space.size() : 8) - 7);
-                    break;
-                }
-            }
+            add_namespace(evidence, side, place);
             return true;
         }
         constexpr std::array<std::string_view, 9> kStanzas{"<iq ",
@@ -86,24 +73,28 @@ struct Matcher {
         for (const std::string_view stanza : kStanzas) {
             if (has_text(stream, stanza)) {
                 side.add(evidence, kStanza, 0, stanza.size(), word_bits(stanza.size(), kStanzas));
-                for (const std::string_view space :
-                     {"jabber:", "urn:ietf:params:xml:ns:xmpp", "urn:xmpp:"}) {
-                    const std::size_t found = find_text(stream, space, stanza.size());
-                    if (found < stream.size()) {
-                        side.add(
-                            evidence,
-                            kNamespace,
-                            found,
-                            space.size(),
-                            kLetterBits * static_cast<double>(space.size() < 8 ? space.size() : 8) -
-                                7);
-                        break;
-                    }
-                }
+                add_namespace(evidence, side, stanza.size());
                 return true;
             }
         }
         return true;
+    }
+
+    // Seven or more octets, anywhere: 7 fewer.
+    static void add_namespace(Evidence& evidence,
+                              const StreamSide& side,
+                              std::size_t from) noexcept {
+        constexpr std::array<std::string_view, 4> kNamespaces{"jabber:",
+                                                              "http://etherx.jabber.org/streams",
+                                                              "urn:ietf:params:xml:ns:xmpp",
+                                                              "urn:xmpp:"};
+        for (const std::string_view space : kNamespaces) {
+            const std::size_t found = find_text(side.stream(), space, from);
+            if (found < side.size()) {
+                side.add(evidence, kNamespace, found, space.size(), kLetterBits * 7 - 7);
+                return;
+            }
+        }
     }
 };
 static_assert(FingerprintMatcher<Matcher>);
