@@ -106,8 +106,18 @@ def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:
 
 
 def matchers() -> list[dict[str, Any]]:
-    """Give every fingerprint of this build: protocol, class, ports, variants, rules."""
+    """Give every fingerprint of this build: protocol, class, ports, variants, rules, kinds of links."""
     return _core.matchers()
+
+
+def link_rules() -> list[tuple[str, str, float, str]]:
+    """Give the rules of linked flows: id, meaning, bits, and the kind of the leading flow."""
+    return _core.link_rules()
+
+
+def crypto_library() -> str:
+    """Give the name and version of the libcrypto in use; empty where none was found."""
+    return _core.crypto_library()
 
 
 def rules_sha256() -> str:

@@ -63,8 +63,10 @@ struct Counters {
     std::uint64_t inner_packets = 0;  // IP packets inside tunnels, counted in their own flows
     std::uint64_t flows = 0;          // ended
     std::uint64_t evicted = 0;
-    std::uint64_t heads_refused = 0;     // flows without a head because the pool was empty
-    std::uint64_t heads_unsaved = 0;     // rows without their head because its store was full
+    std::uint64_t heads_refused = 0;  // flows without a head because the pool was empty
+    std::uint64_t heads_unsaved = 0;  // rows without their head because its store was full
+    std::uint64_t leaders_forgotten =
+        0;                               // flows that might have led others: too many for the table
     std::uint64_t evidence_refused = 0;  // verdicts lost because the store was full
     std::uint64_t out_of_order = 0;      // frames older than one before them
 
@@ -84,6 +86,7 @@ struct Counters {
         evicted += other.evicted;
         heads_refused += other.heads_refused;
         heads_unsaved += other.heads_unsaved;
+        leaders_forgotten += other.leaders_forgotten;
         evidence_refused += other.evidence_refused;
         out_of_order += other.out_of_order;
     }

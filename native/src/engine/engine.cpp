@@ -274,6 +274,7 @@ Counters Engine::counters() const {
     Counters sum;
     for (const auto& shard : shards_) {
         sum.add(shard->counters());
+        sum.leaders_forgotten += shard->leaders_forgotten();
     }
     return sum;
 }

@@ -50,6 +50,7 @@ class Shard {
     [[nodiscard]] std::size_t evidence_bytes() const noexcept {
         return evidence_.bytes() + hellos_.bytes() + links_.bytes();
     }
+    [[nodiscard]] std::uint64_t leaders_forgotten() const noexcept { return links_.forgotten(); }
     [[nodiscard]] std::size_t peak_flows() const noexcept { return table_.peak(); }
     [[nodiscard]] base::TimeNs clock() const noexcept { return clock_; }
     [[nodiscard]] base::TimeNs time_first() const noexcept { return time_first_; }

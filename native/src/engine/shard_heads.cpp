@@ -1,5 +1,5 @@
-// The head clock of a shard: complete heads are matched, what they say is stored, and flows that lead
-// or follow others are put together.
+// The head clock of a shard: complete heads are matched, what they say is stored, and flows that
+// lead or follow others are put together.
 #include <algorithm>
 
 #include "engine/shard.hpp"

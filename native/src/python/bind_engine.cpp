@@ -111,6 +111,7 @@ nb::dict balance(const Engine& self) {
     out["flows"] = counters.flows;
     out["evicted"] = counters.evicted;
     out["heads_unsaved"] = counters.heads_unsaved;
+    out["leaders_forgotten"] = counters.leaders_forgotten;
     out["heads_refused"] = counters.heads_refused;
     out["evidence_refused"] = counters.evidence_refused;
     out["out_of_order"] = counters.out_of_order;

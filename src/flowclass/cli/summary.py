@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowclass.cli.values import clean
+from flowclass.engine import crypto_library
 from flowclass.pipeline.batch import Run
 from flowclass.types import Balance, SourceReport
 
@@ -107,7 +108,7 @@ def _balance(balance: Balance) -> list[str]:
 
 def _notes(run: Run) -> list[str]:
     counters = run.counters
-    lines = []
+    lines: list[str] = []
     if counters.get("evicted"):
         lines.append(
             f"evicted   {counters['evicted']:,} flows left the table early because it was full; give more --memcap"
@@ -117,6 +118,17 @@ def _notes(run: Run) -> list[str]:
     if counters.get("heads_refused") or counters.get("evidence_refused"):
         refused = counters.get("heads_refused", 0) + counters.get("evidence_refused", 0)
         lines.append(f"refused   {refused:,} flows were not classified for want of memory; give more --memcap")
+    if counters.get("heads_unsaved"):
+        lines.append(f"heads     {counters['heads_unsaved']:,} were not kept for want of memory; give more --memcap")
+    if counters.get("leaders_forgotten"):
+        lines.append(
+            f"links     {counters['leaders_forgotten']:,} flows that may have set up others were forgotten early; give"
+            " more --memcap"
+        )
+    if not crypto_library():
+        lines.append(
+            "crypto    no libcrypto 3 or 1.1 was found: ja4 is null, QUIC hellos are not read; install OpenSSL"
+        )
     return lines
 
 
