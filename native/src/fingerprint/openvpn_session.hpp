@@ -165,9 +165,18 @@ class Session {
         }
         // 0x40 is also QUIC's and TURN's; the length is one of eight.
         add(kReset, packet, 0, 1, is_client ? 12 : 8);
-        if (found.has_acks && found.message_id == 0) {
-            // Client: five zeros. Server: one acknowledgement, of message 0, and message id 0.
-            add(kResetBody, packet, found.acks_at, 1 + 4U * found.ack_count, 22);
+        if (!found.has_acks || found.message_id != 0) {
+            return;
+        }
+        if (is_client && found.ack_count == 0) {
+            // The count and the message id: five zeros.
+            add(kResetBody, packet, found.acks_at, 5, 22);
+            anchored_ = true;
+        } else if (!is_client && found.ack_count > 0 &&
+                   at(packet.bytes, found.acks_at + 1).be32() == 0) {
+            // An acknowledgement of message 0, and message id 0.
+            add(kResetBody, packet, found.acks_at, 5, 14);
+            add(kResetBody, packet, found.payload_at - 4, 4, 8);
             anchored_ = true;
         }
     }
@@ -190,7 +199,7 @@ class Session {
         }
         if (own.net_time == 0 && is_near(found.net_time, packet.time)) {
             // Two hours of 2^32 seconds.
-            add(kNetTime, packet, found.wrap_at + 4, 4, once(own, once_near) ? 19 : 4);
+            add(kNetTime, packet, found.wrap_at + 4, 3, once(own, once_near) ? 19 : 4);
             anchored_ = true;
         } else if (own.net_time != 0 && own.net_time == found.net_time) {
             add(kSameNetTime, packet, found.wrap_at + 4, 4, once(own, once_same_time) ? 12 : 4);
@@ -229,7 +238,8 @@ class Session {
         const std::uint16_t length = reader.be16();
         if (reader.ok() && type >= 20 && type <= 23 && major == 3 && minor <= 4 && length > 0 &&
             length <= 0x4100) {
-            add(kTls, packet, found.payload_at, 5, once(own, once_tls) ? 24 : 4);
+            // Four types, the major version, five minor ones, a quarter of the lengths.
+            add(kTls, packet, found.payload_at, 4, once(own, once_tls) ? 21 : 4);
             anchored_ = true;
         }
     }

@@ -20,12 +20,15 @@ inline constexpr Rule kHeader{
     "ah.header",
     "IP protocol 51, a header length inside the packet, reserved zeros, an SPI that is not "
     "reserved, a sequence number that is not zero; RFC 4302 §2"};
+inline constexpr Rule kEarly{"ah.early_sequence",
+                             "the first packet that was seen has a sequence number below 65,536, "
+                             "which starts at 1; RFC 4302 §3.3.2"};
 inline constexpr Rule kSequence{
     "ah.sequence", "same SPI as before and a sequence number a little higher; RFC 4302 §2.5"};
 inline constexpr Rule kInner{"ah.inner_version",
                              "the IP packet behind the header has its version; RFC 4302 §3.1.2"};
 
-inline constexpr std::array<const Rule*, 3> kRules{&kHeader, &kSequence, &kInner};
+inline constexpr std::array<const Rule*, 4> kRules{&kHeader, &kEarly, &kSequence, &kInner};
 
 struct Header {
     std::uint32_t spi = 0;
@@ -61,6 +64,7 @@ struct Matcher {
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::uint32_t kMostStep = 64;
+        constexpr std::uint32_t kMostEarly = 0xffff;
         Evidence evidence;
         std::array<Header, 2> last{};
         std::size_t headers = 0;
@@ -75,7 +79,12 @@ struct Matcher {
             ++headers;
             Header& before = last[index_of(payload.direction)];
             if (before.spi == 0) {
-                evidence.add(kHeader, head, entry, 0, 12, 24);
+                // Sixteen of 256 lengths: 4; reserved zeros: 12. Any SPI passes.
+                evidence.add(kHeader, head, entry, 1, 3, 16);
+                if (header.sequence <= kMostEarly) {
+                    // Small numbers are common: half of two octets of zero.
+                    evidence.add(kEarly, head, entry, 8, 2, 8);
+                }
                 add_inner(head, payload, header, evidence);
             } else if (header.spi == before.spi && header.sequence > before.sequence &&
                        header.sequence - before.sequence <= kMostStep) {

@@ -100,9 +100,11 @@ struct Matcher {
         } else if (starts(bytes, "d1:rd2:id20:")) {
             evidence.add(kAnswer, head, payload.entry, 0, 12, 96);
         } else if (starts(bytes, "d2:ip6:") && starts(bytes, "1:rd2:id20:", 13)) {
-            evidence.add(kAnswer, head, payload.entry, 0, 24, 144);
+            evidence.add(kAnswer, head, payload.entry, 0, 7, 56);
+            evidence.add(kAnswer, head, payload.entry, 13, 11, 88);
         } else if (starts(bytes, "d2:ip18:") && starts(bytes, "1:rd2:id20:", 26)) {
-            evidence.add(kAnswer, head, payload.entry, 0, 37, 152);
+            evidence.add(kAnswer, head, payload.entry, 0, 8, 64);
+            evidence.add(kAnswer, head, payload.entry, 26, 11, 88);
         } else if (starts(bytes, "d1:eli2")) {
             evidence.add(kError, head, payload.entry, 0, 7, 56);
         }

@@ -142,7 +142,12 @@ struct Matcher {
     static void add_v4(Evidence& evidence, const FlowHead& head, const Payload& payload) noexcept {
         // op 7 bits; hardware type 1 and length 6: 16, else the length's 4; hops 4.
         const bool ethernet = at(payload.bytes, 1).be16() == 0x0106;
-        evidence.add(kHeader, head, payload.entry, 0, 4, ethernet ? 24 : 12);
+        if (ethernet) {
+            evidence.add(kHeader, head, payload.entry, 0, 4, 24);
+        } else {
+            evidence.add(kHeader, head, payload.entry, 0, 1, 6);
+            evidence.add(kHeader, head, payload.entry, 2, 2, 6);
+        }
         const std::uint8_t hardware_length = payload.bytes[2];
         if (has_padding(payload)) {
             // Zeros are common: 1 bit an octet, at most 10.
@@ -173,6 +178,7 @@ struct Matcher {
         std::size_t header = 4;
         std::size_t options = 0;
         std::array<std::size_t, 4> option_at{};
+        std::size_t last_at = 0;  // of the last option
         bool exact = false;
     };
 
@@ -233,6 +239,7 @@ struct Matcher {
             if (code == 0 || code > kLastOption || here + 4 + length > payload.length) {
                 return message;
             }
+            message.last_at = here;
             if (message.options < message.option_at.size()) {
                 message.option_at[message.options++] = here;
             }
@@ -258,7 +265,8 @@ struct Matcher {
             evidence.add(kV6Option, head, payload.entry, message.option_at[option], 4, 14);
         }
         if (message.exact) {
-            evidence.add(kV6End, head, payload.entry, payload.length - 1U, 1, 6);
+            // What the last option's length says beyond that it fits.
+            evidence.add(kV6End, head, payload.entry, message.last_at + 2, 2, 6);
         }
         // Advertise, reply, reconfigure come from servers; the rest from clients or relays.
         const std::uint8_t type = payload.bytes[0];

@@ -178,7 +178,7 @@ struct Matcher {
         if (!last.there) {
             if (record.epoch == 0 && record.sequence < 256) {
                 // Zeros are common in headers: half of what random octets would give.
-                evidence.add(kFirstEpoch, head, payload.entry, 3, 8, 28);
+                evidence.add(kFirstEpoch, head, payload.entry, 3, 7, 28);
             }
         } else if (record.epoch == last.epoch && record.sequence > last.sequence &&
                    record.sequence - last.sequence <= 64) {
@@ -212,6 +212,18 @@ struct Matcher {
         }
     }
 
+    // The type 4; a length that is the fragment's too 6; offset and length of a fragment that lies
+    // within the message and the record, more where it fills the record.
+    static void add_fragment(Evidence& evidence,
+                             const FlowHead& head,
+                             const Payload& payload,
+                             const Record& record,
+                             bool whole,
+                             bool fills) noexcept {
+        evidence.add(kHandshake, head, payload.entry, record.body, whole ? 4 : 1, whole ? 10 : 4);
+        evidence.add(kHandshake, head, payload.entry, record.body + 6, 6, fills ? 18 : 6);
+    }
+
     // False when an unencrypted handshake record does not hold a handshake message.
     static bool add_handshake(Evidence& evidence,
                               const FlowHead& head,
@@ -230,9 +242,12 @@ struct Matcher {
             record.body + 12 + fragment > record.end) {
             return false;
         }
-        // 4 for the type, 16 for lengths that agree; more where one message fills the record.
-        const bool fills = record.body + 12 + fragment == record.end;
-        evidence.add(kHandshake, head, payload.entry, record.body, 12, fills ? 28 : 16);
+        add_fragment(evidence,
+                     head,
+                     payload,
+                     record,
+                     offset == 0 && fragment == length,
+                     record.body + 12 + fragment == record.end);
         if ((type != 1 && type != 2) || offset != 0) {
             return true;
         }
@@ -245,7 +260,8 @@ struct Matcher {
         if ((version != 0xfeff && version != 0xfefd) || session > 32) {
             return false;
         }
-        evidence.add(kHello, head, payload.entry, record.body + 12, 35, 17);
+        evidence.add(kHello, head, payload.entry, record.body + 12, 2, 14);
+        evidence.add(kHello, head, payload.entry, record.body + 12 + 34, 1, 3);
         if (type == 1) {
             evidence.set_initiator(payload.direction);
         }

@@ -62,8 +62,9 @@ struct Matcher {
                     evidence.add(kIdEcho, head, entry, 1, 8, 64);
                 }
             } else if ((flags & 0x03U) == 0x01 && is_version(reader.be32())) {
-                // Three flags are fixed and two letters; two digits.
-                evidence.add(kHeader, head, entry, 0, 13, 29);
+                // Five flags are fixed; two letters, two digits.
+                evidence.add(kHeader, head, entry, 0, 1, 5);
+                evidence.add(kHeader, head, entry, 9, 4, 24);
                 add_hello(evidence, head, payload);
                 evidence.set_variant("gquic");
                 evidence.set_initiator(payload.direction);

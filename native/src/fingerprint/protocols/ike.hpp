@@ -85,6 +85,11 @@ constexpr bool is_payload_type(bool version_2, std::uint8_t type) noexcept {
 // True when the datagram is one IKE message, whole on the wire.
 inline bool read(const Payload& payload, Message& out) noexcept {
     ByteReader reader(payload.bytes);
+    const std::uint8_t major = at(payload.bytes, reader.be32() == 0 ? 4 + 17 : 17).u8();
+    if (major != 0x10 && major != 0x20) {
+        return false;  // nearly every payload of other flows ends here
+    }
+    reader = ByteReader(payload.bytes);
     if (at(payload.bytes, 0).be32() == 0) {
         reader.skip(4);
     }
@@ -104,28 +109,40 @@ inline bool read(const Payload& payload, Message& out) noexcept {
            length + out.begin == payload.length;
 }
 
-// Payloads that chain to the message's end, or as far as was kept; 0 when they do not.
-inline std::size_t chained_payloads(const Payload& payload, const Message& message) noexcept {
+// Where the payloads' headers lie, the first few of them.
+struct Chain {
+    std::array<std::size_t, 4> at{};
+    std::size_t count = 0;
+
+    void add(std::size_t position) noexcept {
+        if (count < at.size()) {
+            at[count++] = position;
+        }
+    }
+};
+
+// Payloads that chain to the message's end, or as far as was kept; none when they do not.
+inline Chain chained_payloads(const Payload& payload, const Message& message) noexcept {
     constexpr std::uint8_t kEncryptedFlag = 1;
     constexpr std::size_t kMost = 32;
     if (!message.version_2 && (message.flags & kEncryptedFlag) != 0) {
-        return 0;
+        return {};
     }
     std::size_t position = message.begin + kHeaderLength;
     std::uint8_t type = message.next;
-    std::size_t count = 0;
-    while (type != 0 && count < kMost) {
+    Chain chain;
+    for (std::size_t count = 0; type != 0 && count < kMost; ++count) {
         ByteReader reader = at(payload.bytes, position);
         const std::uint8_t next = reader.u8();
         reader.skip(1);
         const std::uint16_t length = reader.be16();
         if (!reader.ok()) {
-            return payload.bytes.size() < payload.length ? count : 0;
+            return payload.bytes.size() < payload.length ? chain : Chain{};
         }
         if (length < 4 || position + length > payload.length) {
-            return 0;
+            return {};
         }
-        ++count;
+        chain.add(position);
         position += length;
         // 46 and 53 name the first payload inside.
         const bool is_sealed = message.version_2 && (type == 46 || type == 53);
@@ -133,11 +150,11 @@ inline std::size_t chained_payloads(const Payload& payload, const Message& messa
             break;
         }
         if (!is_payload_type(message.version_2, next)) {
-            return 0;
+            return {};
         }
         type = next;
     }
-    return position == payload.length ? count : 0;
+    return position == payload.length ? chain : Chain{};
 }
 
 // Gathers the evidence of a flow's IKE messages; the ESP-in-UDP matcher counts them too.
@@ -149,10 +166,13 @@ class Gathering {
         if (!read(payload, message)) {
             return false;
         }
-        // Version and length field; exchange and flags: 7 + 32 + 7 random bits, fewer where a
+        // Version, exchange and flags: 7 + 7 random bits; the length field 32, fewer where a
         // structure has lengths of its own. Further messages of the flow repeat the structure.
         const std::size_t begin = message.begin;
-        evidence.add(kHeader, head, payload.entry, begin + 16, 12, count_ == 0 ? 36 : 8);
+        if (count_ == 0) {
+            evidence.add(kHeader, head, payload.entry, begin + 16, 4, 14);
+        }
+        evidence.add(kHeader, head, payload.entry, begin + 24, 4, count_ == 0 ? 22 : 8);
         if (message.is_first()) {
             evidence.add(kFirst, head, payload.entry, begin + 8, 16, first_ ? 4 : 24);
             first_ = true;
@@ -176,15 +196,14 @@ class Gathering {
                    const Payload& payload,
                    const Message& message,
                    Evidence& evidence) noexcept {
-        const std::size_t payloads = chained_payloads(payload, message);
-        if (payloads == 0) {
-            return;
+        const Chain chain = chained_payloads(payload, message);
+        // 16 bits of each length, of which few are free in any structure; the first message's are
+        // told one by one.
+        const std::size_t told = std::min<std::size_t>(chain.count, chain_ ? 1 : chain.at.size());
+        for (std::size_t index = 0; index < told; ++index) {
+            evidence.add(kChain, head, payload.entry, chain.at[index] + 2, 2, chain_ ? 4 : 10);
         }
-        // 16 bits of each length, of which few are free in any structure.
-        const std::size_t begin = message.begin + kHeaderLength;
-        const double bits = chain_ ? 4 : std::min<double>(40, 10 * static_cast<double>(payloads));
-        evidence.add(kChain, head, payload.entry, begin, payload.length - begin, bits);
-        chain_ = true;
+        chain_ = chain_ || told > 0;
     }
 
     void add_spi(const FlowHead& head,

@@ -62,7 +62,7 @@ struct Matcher {
                                  2,
                                  set + std::uint32_t{16} == payload.length ? 10 : 5);
                     if (is_near(seconds, payload.time)) {
-                        evidence.add(kClock, head, payload.entry, 4, 4, 11);
+                        evidence.add(kClock, head, payload.entry, 4, 2, 11);
                     }
                 }
                 evidence.set_initiator(payload.direction);

@@ -74,15 +74,28 @@ struct Matcher {
     }
 
   private:
+    // Octets of the operation's contents that were compared, and what they are worth.
+    struct Span {
+        std::size_t at = 0;
+        std::size_t length = 0;
+        double bits = 0;
+    };
+    struct Body {
+        const Rule* rule = nullptr;  // which rule the contents fulfil
+        std::array<Span, 2> spans{};
+    };
+
     struct Message {
         Reading reading = Reading::contradicts;
         Place place;
         std::uint32_t id = 0;
         std::uint8_t operation = 0;
+        std::size_t id_at = 0;  // contents of the id
         std::size_t operation_at = 0;
-        const Rule* body = nullptr;  // which rule its contents fulfil
-        std::size_t body_length = 0;
+        std::size_t contents_at = 0;  // of the operation
+        Body body;
         std::size_t length = 0;
+        std::size_t length_octets = 0;  // that say so, behind the tag
     };
     struct Conversation {
         std::array<Message, kMaxEntries> messages;
@@ -139,11 +152,14 @@ struct Matcher {
         ByteReader reader(bytes);
         const BerItem whole = read_ber(reader);
         one.length = whole.end();
+        one.length_octets = whole.begin > 1 ? whole.begin - 1 : 0;
         const BerInteger id = read_ber_integer(reader);
         one.id = id.value;
+        one.id_at = id.begin;
         one.operation_at = reader.position();
         const BerItem operation = read_ber(reader);
         one.operation = operation.tag;
+        one.contents_at = operation.begin;
         if (!reader.ok()) {
             const bool began = bytes.empty() || bytes[0] == 0x30;
             one.reading = began && bytes.size() < wire ? Reading::cut : Reading::contradicts;
@@ -166,44 +182,59 @@ struct Matcher {
     // Contents that do not fit, or were cut, add nothing; the envelope stands for itself.
     static void read_body(ByteReader& reader, Message& one) noexcept {
         const std::size_t begin = reader.position();
-        const Rule* rule = nullptr;
+        std::size_t middle = begin;  // where the first text's contents begin
+        Body body;
+        auto& [first, second] = body.spans;
         bool fits = false;
         if (one.operation == 0x60) {
-            rule = &kBind;
+            body.rule = &kBind;
             const BerInteger version = read_ber_integer(reader);
-            fits = version.valid && version.value >= 2 && version.value <= 3 && skip_text(reader);
+            fits = version.valid && version.value >= 2 && version.value <= 3 &&
+                   skip_text(reader, middle);
+            // Tag, length and value of the version, tag and length of the name.
+            first = {begin, middle - begin, 15};
+            second = {reader.position(), 1, 3};
             const std::uint8_t credentials = reader.u8();
             fits = fits && credentials >= 0x80 && credentials <= 0xab;
         } else if (one.operation == 0x63) {
-            rule = &kSearch;
-            fits = skip_text(reader);
+            body.rule = &kSearch;
+            fits = skip_text(reader, middle);
+            first = {begin, middle - begin, 6};
+            second = {reader.position(), 6, 12};
             const BerInteger scope = read_ber_integer(reader, 0x0a);
             const BerInteger aliases = read_ber_integer(reader, 0x0a);
             fits = fits && scope.valid && scope.value <= 3 && aliases.valid && aliases.value <= 3;
         } else if (is_result(one.operation)) {
-            rule = &kResult;
+            body.rule = &kResult;
             const BerInteger code = read_ber_integer(reader, 0x0a);
-            fits = code.valid && code.length <= 2 && skip_text(reader);
+            const std::size_t text_at = reader.position();
+            fits = code.valid && code.length <= 2 && skip_text(reader, middle);
+            first = {begin, code.begin - begin, 10};
+            second = {text_at, middle - text_at, 8};
         } else if (one.operation == 0x64) {
-            rule = &kEntry;
-            fits = skip_text(reader) && read_ber(reader).tag == 0x30;
+            body.rule = &kEntry;
+            fits = skip_text(reader, middle);
+            first = {begin, middle - begin, 10};
+            second = {reader.position(), 1, 8};
+            fits = fits && read_ber(reader).tag == 0x30;
         } else if (one.operation == 0x77) {
-            rule = &kOid;
+            body.rule = &kOid;
             const BerItem oid = read_ber(reader);
             const Bytes text = reader.bytes(oid.length);
             fits = oid.tag == 0x80 && text.size() > 4;
             for (const std::uint8_t octet : text) {
                 fits = fits && ((octet >= '0' && octet <= '9') || octet == '.');
             }
+            first = {begin, reader.position() - begin, 18};
         }
         if (fits && reader.ok()) {
-            one.body = rule;
-            one.body_length = reader.position() - begin;
+            one.body = body;
         }
     }
 
-    static bool skip_text(ByteReader& reader) noexcept {
+    static bool skip_text(ByteReader& reader, std::size_t& contents_at) noexcept {
         const BerItem text = read_ber(reader);
+        contents_at = text.begin;
         reader.skip(text.length);
         return text.tag == 0x04;
     }
@@ -220,7 +251,13 @@ struct Matcher {
             if (!answered && is_answered(seen, index)) {
                 answered = true;
                 // The kind: 4; the id: 8, since it counts up from 1.
-                add_at(evidence, kAnswer, head, one.place, 0, one.operation_at + 1, 12);
+                add_at(evidence,
+                       kAnswer,
+                       head,
+                       one.place,
+                       one.id_at,
+                       one.operation_at + 1 - one.id_at,
+                       12);
             }
             if (is_request(one.operation) || is_result(one.operation)) {
                 evidence.set_initiator(is_request(one.operation) ? one.place.direction
@@ -235,19 +272,29 @@ struct Matcher {
     }
 
     static void add_form(Evidence& evidence, const FlowHead& head, const Message& one) noexcept {
-        // Two tags 16, one operation of 20 in 256: 3, an id length of 1 to 5: 4, an operation that
-        // ends with the message: 7.
-        add_at(evidence, kMessage, head, one.place, 0, one.operation_at + 1, 30);
+        // Two tags 16, an id length of 1 to 5: 4.
+        add_at(evidence, kMessage, head, one.place, 0, one.id_at, 20);
+        // One operation of 20 in 256: 3, whose length ends with the message: 7.
+        add_at(evidence,
+               kMessage,
+               head,
+               one.place,
+               one.operation_at,
+               one.contents_at - one.operation_at,
+               10);
         const bool ends =
             head.ip_proto == kTcp
                 ? is_segment_end(head, one.place.direction, one.place.offset + one.length)
                 : head.entries[one.place.entry].length == one.length;
         if (ends) {
-            add_at(evidence, kLength, head, one.place, one.length - 1, 1, 8);
+            // What the message's length says beyond that the operation ends there.
+            add_at(evidence, kLength, head, one.place, 1, one.length_octets, 8);
         }
-        if (one.body != nullptr) {
-            // Two or three tags with lengths that lead from one to the next.
-            add_at(evidence, *one.body, head, one.place, one.operation_at, one.body_length, 18);
+        // Two or three tags with lengths that lead from one to the next.
+        for (const Span& span : one.body.spans) {
+            if (one.body.rule != nullptr && span.length > 0) {
+                add_at(evidence, *one.body.rule, head, one.place, span.at, span.length, span.bits);
+            }
         }
     }
 

@@ -80,7 +80,7 @@ struct Matcher {
                     return Reading::contradicts;
                 }
                 if (first && is_near(seconds, payload.time)) {
-                    evidence.add(kClock, head, payload.entry, 8, 4, 11);
+                    evidence.add(kClock, head, payload.entry, 8, 2, 11);
                 }
                 evidence.set_variant(version == 9   ? "v9"
                                      : version == 5 ? "v5"
@@ -123,12 +123,13 @@ struct Matcher {
         evidence.add(kSet,
                      head,
                      payload.entry,
-                     20,
-                     4,
+                     22,
+                     2,
                      length + std::uint32_t{20} == payload.length ? 12 : 6);
         if (id == 0 && template_id >= 256 && fields > 0 && 8U + fields * 4U <= length) {
-            // An id of zero 12, a count that fits 8.
-            evidence.add(kTemplate, head, payload.entry, 24, 4, 14);
+            // An id of zero 8, a count that fits 6.
+            evidence.add(kTemplate, head, payload.entry, 20, 2, 8);
+            evidence.add(kTemplate, head, payload.entry, 26, 2, 6);
         }
     }
 

@@ -112,7 +112,7 @@ struct Matcher {
         const std::uint64_t transmit = stamps.be64();
         if (is_near(transmit, payload.time)) {
             // Two days of 2^32 seconds.
-            evidence.add(kClock, head, payload.entry, 40, 4, 14);
+            evidence.add(kClock, head, payload.entry, 40, 2, 14);
         }
         const std::uint64_t worked =
             transmit > received ? transmit - received : received - transmit;
@@ -123,7 +123,7 @@ struct Matcher {
                    (head.has_port(123) || is_near(transmit, payload.time))) {
             // Two minutes of 2^32 seconds: 25; repeated octets would pass as well, so fewer, and
             // only where the port or the clock says the same.
-            evidence.add(kStamps, head, payload.entry, 32, 16, 16);
+            evidence.add(kStamps, head, payload.entry, 32, 4, 16);
         } else if (first && mode == 3 && head.has_port(123) &&
                    (reference | origin | received) == 0) {
             // 24 octets of zero, which are common, so only on the port.
@@ -177,13 +177,18 @@ struct Matcher {
             // Control: octet 0 of 4 values, opcode: 8; count: 10. Private: octet 0: 3;
             // implementation: 6; four zero bits and items that fit: 7.
             if (control) {
-                evidence.add(kControl, head, payload.entry, 0, 12, 18);
+                evidence.add(kControl, head, payload.entry, 0, 2, 8);
+                evidence.add(kControl, head, payload.entry, 10, 2, 10);
             } else {
-                evidence.add(kPrivate, head, payload.entry, 0, 8, 16);
+                evidence.add(kPrivate, head, payload.entry, 0, 1, 3);
+                evidence.add(kPrivate, head, payload.entry, 2, 1, 6);
+                evidence.add(kPrivate, head, payload.entry, 4, 1, 3);
+                evidence.add(kPrivate, head, payload.entry, 6, 1, 4);
             }
         }
         if (reply && asked == key) {
-            evidence.add(kReply, head, payload.entry, 1, 3, control ? 22 : 16);
+            const std::size_t key_at = control ? 1 : 2;
+            evidence.add(kReply, head, payload.entry, key_at, 4 - key_at, control ? 22 : 16);
         }
         asked = reply ? 0 : key;
         evidence.set_initiator(reply ? opposite(payload.direction) : payload.direction);

@@ -38,7 +38,7 @@ inline constexpr Rule kPadded{"quic.padded_initial",
 inline constexpr Rule kIdEcho{"quic.id_echo",
                               "the destination id is the one the other side chose; RFC 9000 §7.2"};
 inline constexpr Rule kIdRepeat{"quic.id_repeat",
-                                "version and connection ids as in the direction's packet before; "
+                                "version and destination id as in the direction's packet before; "
                                 "RFC 9000 §7.2"};
 inline constexpr std::array<std::uint16_t, 2> kPorts{443, 80};
 inline constexpr std::array<std::string_view, 6> kVariants{
@@ -218,8 +218,12 @@ struct Matcher {
             return seen.any;
         }
         if (repeats) {
-            evidence.add(
-                kIdRepeat, head, payload.entry, 1, found.end - 1, id_bits(found.dest.size()));
+            evidence.add(kIdRepeat,
+                         head,
+                         payload.entry,
+                         1,
+                         found.dest_offset - 1 + found.dest.size(),
+                         id_bits(found.dest.size()));
         } else {
             evidence.add(kLongHeader, head, payload.entry, 0, 1, 9);
             // About 160 of 2^32 numbers; a reserved one has half of its bits free.
@@ -338,16 +342,25 @@ struct Matcher {
             payload.length > 512) {
             return seen.any;
         }
+        std::array<std::size_t, 2> known_at{};
         std::size_t known = 0;
-        for (std::size_t left = reader.remaining() / 4; left > 0; --left) {
+        while (reader.remaining() >= 4 && known < known_at.size()) {
+            const std::size_t here = reader.position();
             const Family kind = family(reader.be32());
-            known += kind != Family::unknown && kind != Family::grease ? 1U : 0U;
+            if (kind != Family::unknown && kind != Family::grease) {
+                known_at[known++] = here;
+            }
         }
         if (known == 0) {
             return seen.any;
         }
-        // Zeros are cheap: 16 bits for the version, and 20 for the first version that is offered.
-        evidence.add(kVersionList, head, payload.entry, 1, found.end - 1, known > 1 ? 52 : 36);
+        // Zeros are cheap: 16 bits for the version, 20 for the first known one that is offered,
+        // less for another.
+        evidence.add(kVersionList, head, payload.entry, 1, 4, 16);
+        for (std::size_t index = 0; index < known; ++index) {
+            evidence.add(
+                kVersionList, head, payload.entry, known_at[index], 4, index == 0 ? 20 : 16);
+        }
         add_echo(evidence, head, payload, found, seen);
         seen.variant = seen.any ? seen.variant : "version-negotiation";
         seen.any = true;

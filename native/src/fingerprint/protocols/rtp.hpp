@@ -143,7 +143,7 @@ struct Matcher {
             // Octets of zero say nothing; a constant word is common, so half of the rest.
             evidence.add(kSequence, head, payload.entry, 2, 2, step == 1 ? 16 : 12);
             evidence.add(kSource, head, payload.entry, 8, 4, 4 * octets_set(header.source));
-            evidence.add(kClock, head, payload.entry, 4, 4, ticks == 0 ? 6 : 12);
+            evidence.add(kClock, head, payload.entry, 4, 2, ticks == 0 ? 6 : 12);
             return true;
         }
         evidence.add(kHeader, head, payload.entry, 0, 1, 2);

@@ -67,7 +67,12 @@ struct Matcher {
                     evidence.add(kHeader, head, payload.entry, 0, 8, 28);
                     // Three zero octets; a length of whole words that fits.
                     evidence.add(kSamples, head, payload.entry, sample_at - 4, 4, 12);
-                    evidence.add(kSamples, head, payload.entry, sample_at, 8, standard ? 28 : 12);
+                    evidence.add(kSamples,
+                                 head,
+                                 payload.entry,
+                                 standard ? sample_at : sample_at + 4,
+                                 standard ? 8 : 4,
+                                 standard ? 28 : 12);
                 } else if (number - sequence[index_of(payload.direction)] - 1U < 64) {
                     evidence.add(kSequence, head, payload.entry, sequence_at, 4, 12);
                 }

@@ -100,9 +100,10 @@ struct Matcher {
         std::uint8_t version = 0;
         std::size_t version_at = 0;
         std::uint8_t pdu = 0;
-        std::size_t pdu_at = 0;       // v3: the header data
-        std::size_t contents_at = 0;  // first item in the PDU, 0 when it was not kept
-        std::size_t contents_length = 0;
+        std::size_t pdu_at = 0;  // v3: the header data
+        // Heads (tag and length) of the items in the PDU or header data; none when not kept.
+        std::array<std::size_t, 4> item_at{};
+        std::size_t items = 0;
         BerInteger id;
     };
 
@@ -146,27 +147,26 @@ struct Matcher {
             return false;
         }
         message.pdu = pdu.tag;
-        const std::size_t begin = reader.position();
+        message.item_at[0] = reader.position();
         if (pdu.tag == 0xa4) {
             const BerItem enterprise = read_ber(reader);
             const bool object = enterprise.tag == 0x06 && enterprise.length < 128;
             reader.skip(enterprise.length);
+            message.item_at[1] = reader.position();
             const BerItem address = read_ber(reader);
             if (reader.ok() && (!object || address.tag != 0x40 || address.length != 4)) {
                 return false;
             }
         } else {
             message.id = read_ber_integer(reader);
+            message.item_at[1] = reader.position();
             const BerInteger status = read_ber_integer(reader);
             if (reader.ok() && (!message.id.valid || !status.valid)) {
                 return false;
             }
         }
         // What the prefix cut off says nothing; the envelope is whole.
-        if (reader.ok()) {
-            message.contents_at = begin;
-            message.contents_length = reader.position() - begin;
-        }
+        message.items = reader.ok() ? 2 : 0;
         return true;
     }
 
@@ -174,14 +174,18 @@ struct Matcher {
         message.pdu_at = reader.position();
         const BerItem header = read_ber(reader);
         const std::size_t begin = reader.position();
+        message.item_at[0] = begin;
         message.id = read_ber_integer(reader);
+        message.item_at[1] = reader.position();
         const BerInteger most = read_ber_integer(reader);
+        message.item_at[2] = reader.position();
         const BerInteger flags = read_ber_integer(reader, 0x04);
+        message.item_at[3] = reader.position();
         const BerInteger model = read_ber_integer(reader);
         const bool fits = reader.ok() && header.tag == 0x30 && message.id.valid && most.valid &&
                           flags.valid && flags.length == 1 && model.valid &&
                           reader.position() == begin + header.length;
-        message.contents_length = reader.position() - begin;
+        message.items = message.item_at.size();
         return fits && read_ber(reader).tag == 0x04;
     }
 
@@ -195,17 +199,19 @@ struct Matcher {
         if (message.version == 3) {
             evidence.set_variant("v3");
             // Five tags, of 8 bits each, and two fixed lengths, half counted: BER looks like BER.
-            evidence.add(
-                kHeaderData, head, payload.entry, message.pdu_at, 2 + message.contents_length, 32);
+            evidence.add(kHeaderData, head, payload.entry, message.pdu_at, 1, 8);
+            for (const std::size_t item : message.item_at) {
+                evidence.add(kHeaderData, head, payload.entry, item, 2, 6);
+            }
             return;
         }
         evidence.set_variant(message.version == 0 ? "v1" : "v2c");
         // The community's tag 8, the PDU's 5, its length to the octet 8.
         evidence.add(kPdu, head, payload.entry, message.pdu_at, 2, 21);
-        if (message.contents_at != 0) {
+        for (std::size_t item = 0; item < message.items; ++item) {
+            // Two tags and their lengths.
             const Rule& rule = message.pdu == 0xa4 ? kTrap : kRequest;
-            evidence.add(
-                rule, head, payload.entry, message.contents_at, message.contents_length, 20);
+            evidence.add(rule, head, payload.entry, message.item_at[item], 2, 10);
         }
         const bool answers = message.pdu == 0xa2 || message.pdu == 0xa8;
         evidence.set_initiator(answers ? opposite(payload.direction) : payload.direction);

@@ -256,8 +256,13 @@ struct Matcher {
         } else {
             // Words of 0 and 2.
             add_at(evidence, kCall, head, one.place, 4, 8, 40);
-            // And a small version and procedure: 12.
-            add_at(evidence, kProgram, head, one.place, 12, 12, program_bits(one.program) + 12);
+            // And a small version and procedure: 12. As many octets of the program as its range
+            // fixes.
+            const double bits = program_bits(one.program);
+            const std::size_t fixed = bits >= 20 ? 3 : bits >= 11 ? 2 : 1;
+            add_at(evidence, kProgram, head, one.place, 12, fixed, bits);
+            add_at(evidence, kProgram, head, one.place, 16, 3, 6);
+            add_at(evidence, kProgram, head, one.place, 20, 3, 6);
             add_at(evidence, kCredential, head, one.place, 24, 8, 20);
         }
         if (head.ip_proto == kTcp &&

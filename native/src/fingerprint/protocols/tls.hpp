@@ -18,7 +18,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "fingerprint/contract.hpp"
+#include "fingerprint/reading.hpp"
 
 namespace flowclass::fingerprint::tls {
 
@@ -135,8 +135,8 @@ struct Matcher {
             }
             evidence.add_stream(kAlert, head, direction, 5, 2, 24);
         }
-        // 5 types, the major version, 5 minor ones, 18432 lengths.
-        evidence.add_stream(kRecord, head, direction, 0, 5, 21);
+        // 5 types, the major version, 5 minor ones, 18432 lengths: their high octet says that.
+        evidence.add_stream(kRecord, head, direction, 0, 4, 21);
         if (record.type == 22) {
             add_hello(evidence, head, direction, record, session);
         }
@@ -148,7 +148,7 @@ struct Matcher {
             if (!next.ok) {
                 return false;
             }
-            evidence.add_stream(kChain, head, direction, record.end, 5, count < 4 ? 21 : 2);
+            evidence.add_stream(kChain, head, direction, record.end, 4, count < 4 ? 21 : 2);
             record = next;
         }
         add_segment_end(evidence, head, direction, record);
@@ -159,14 +159,10 @@ struct Matcher {
                                 const FlowHead& head,
                                 Direction direction,
                                 const Record& record) noexcept {
-        for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
-            const head::HeadEntry& seen = head.entries[entry];
-            if (seen.direction == direction && seen.length > 0 &&
-                seen.start + std::size_t{seen.length} == record.end) {
-                // At most 8 ends among 18432 lengths, but short messages fill segments anyway.
-                evidence.add(kSegmentEnd, head, entry, seen.length - 1, 1, 8);
-                return;
-            }
+        if (is_segment_end(head, direction, record.end)) {
+            // At most 8 ends among 18432 lengths, but short messages fill segments anyway.
+            const std::size_t at_length = record.end - record.length - 2;
+            add_at(evidence, kSegmentEnd, head, {direction, 0, at_length}, 0, 2, 8);
         }
     }
 
@@ -228,8 +224,14 @@ struct Matcher {
             return;
         }
         const std::size_t at_extensions = reader.position();
+        if (at_extensions == end && client) {
+            evidence.add_stream(kClientBody, head, direction, begin, 2, 16);
+            return;
+        }
         if (at_extensions == end) {
-            evidence.add_stream(client ? kClientBody : kServerBody, head, direction, begin, 2, 16);
+            // The session id's length leads to the end; one compression method of two.
+            evidence.add_stream(kServerBody, head, direction, 43, 1, 8);
+            evidence.add_stream(kServerBody, head, direction, begin + 2, 1, 7);
             return;
         }
         const std::uint16_t extensions = reader.be16();

@@ -149,12 +149,19 @@ struct Matcher {
         return distance <= 1 || distance == UINT16_MAX;
     }
 
+    static std::int64_t passed(const Header& before, const Header& now) noexcept {
+        return (now.time - before.time) / 1000;
+    }
+    static constexpr std::int64_t tolerance(std::int64_t passed) noexcept {
+        return 20'000 + passed / 8;
+    }
+
     // Within 20 ms and an eighth of the time between the two; and a clock that stands is none.
     static bool clock_goes_on(const Header& before, const Header& now) noexcept {
-        const std::int64_t passed = (now.time - before.time) / 1000;
+        const std::int64_t time = passed(before, now);
         const auto ticks = static_cast<std::int32_t>(now.stamp - before.stamp);
-        const std::int64_t off = ticks > passed ? ticks - passed : passed - ticks;
-        return off <= 20'000 + passed / 8 && (ticks != 0 || passed < 1000);
+        const std::int64_t off = ticks > time ? ticks - time : time - ticks;
+        return off <= tolerance(time) && (ticks != 0 || time < 1000);
     }
 
     static void add_checks(Evidence& evidence,
@@ -167,12 +174,14 @@ struct Matcher {
             // 5 of 256 first octets, 3 of 256 extensions.
             evidence.add(kHeader, head, payload.entry, 0, 2, 12);
         } else {
-            // 40 ms of 2^32 us.
-            evidence.add(kClock, head, payload.entry, 4, 4, 16);
+            // Up to 65 ms of 2^32 us either way are three octets, anything longer two.
+            const bool close = tolerance(passed(before, now)) < 0x7f80;
+            evidence.add(kClock, head, payload.entry, 4, close ? 3 : 2, close ? 16 : 12);
         }
         if (now.type == kSynType && now.difference == 0 && now.acknowledged == 0) {
             // Six octets of zero at half their worth.
-            evidence.add(kSyn, head, payload.entry, 8, 12, 24);
+            evidence.add(kSyn, head, payload.entry, 8, 4, 16);
+            evidence.add(kSyn, head, payload.entry, 18, 2, 8);
         }
         if (other.there) {
             // Three values of 2^16; said once for each packet, as a constant would pass again.
