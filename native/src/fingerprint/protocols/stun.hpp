@@ -52,10 +52,11 @@ struct Matcher {
                                       .sources =
                                           "RFC 8489, RFC 3489, RFC 8656, RFC 7983, tailscale "
                                           "net/stun/stun.go"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp, kTcp},
-        .first_bytes = ByteSet::range(0, 3) | ByteSet::range(0x40, 0x4f),
-        .least_length = 4};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp, kTcp},
+                                         .first_bytes = ByteSet::range(0, 3) |
+                                                        ByteSet::range(0x40, 0x4f) |
+                                                        ByteSet::of({0x08, 0xff}),
+                                         .least_length = 4};
 
     static Evidence match(const FlowHead& head) noexcept {
         Conversation seen;
@@ -126,7 +127,8 @@ struct Matcher {
                 (one.length + 3) / 4 * 4 != payload.length) {
                 one.kind = Kind::other;
             }
-            if (one.kind != Kind::channel && one.length != payload.length) {
+            if (one.kind == Kind::other ||
+                (one.kind != Kind::channel && one.length != payload.length)) {
                 one.kind = is_neighbour(payload, seen) ? Kind::neighbour : Kind::other;
             }
             if (one.kind == Kind::other) {
@@ -228,8 +230,23 @@ struct Matcher {
         return offset == wire;
     }
 
+    // MS-TURN, which Teams and Skype speak beside STUN: channel ff10 over UDP ([MS-TURN]),
+    // and messages with its cookie, 72c64bc6, as the first attribute.
+    static bool is_ms_turn(const Payload& payload) noexcept {
+        const std::uint16_t type = at(payload.bytes, 0).be16();
+        const std::size_t length = at(payload.bytes, 2).be16();
+        if (type == 0xff10) {
+            return length + 4 == payload.length;
+        }
+        return type < 0x0200 && length + kHeaderLength == payload.length &&
+               at(payload.bytes, kHeaderLength).be64() == 0x000f'0004'72c6'4bc6;
+    }
+
     // DTLS and RTP or RTCP, by RFC 7983 §7; a DTLS 1.3 header only behind a plain DTLS record.
     static bool is_neighbour(const Payload& payload, Conversation& seen) noexcept {
+        if (is_ms_turn(payload)) {
+            return true;
+        }
         ByteReader reader(payload.bytes);
         const std::uint8_t first = reader.u8();
         const std::uint8_t second = reader.u8();
