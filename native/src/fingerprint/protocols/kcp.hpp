@@ -16,10 +16,13 @@ namespace flowclass::fingerprint::kcp {
 inline constexpr Rule kSegments{
     "kcp.segments",
     "segments of known kind whose lengths end with the datagram; kcp, protocol.txt"};
+inline constexpr Rule kNumber{"kcp.number",
+                              "the same conversation in this direction, its number the same or a "
+                              "little higher; kcp, protocol.txt"};
 inline constexpr Rule kAgain{"kcp.conversation",
                              "the same conversation in both directions; kcp, protocol.txt"};
 
-inline constexpr std::array<const Rule*, 2> kRules{&kSegments, &kAgain};
+inline constexpr std::array<const Rule*, 3> kRules{&kSegments, &kNumber, &kAgain};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "kcp",
@@ -33,6 +36,9 @@ struct Matcher {
 
     static Evidence match(const FlowHead& head) noexcept {
         LastSaid<std::uint32_t> ids;
+        std::array<std::uint32_t, 2> last_id{};
+        std::array<std::uint32_t, 2> last_number{};
+        std::array<bool, 2> counted{};
         return match_datagrams(
             head, {}, kSegments, [&](Evidence& evidence, const Payload& payload, bool first) {
                 if (payload.bytes.size() < 28 && payload.bytes.size() < payload.length) {
@@ -58,6 +64,17 @@ struct Matcher {
                                  walk.to_the_end ? 22 : 12);
                 }
                 const std::uint32_t id = at(payload.bytes, 0).be32();
+                const std::uint32_t number = at(payload.bytes, conversation + 8).le32();
+                const std::size_t side = index_of(payload.direction);
+                if (!first && !counted[side] && last_id[side] == id &&
+                    number - last_number[side] <= kMostStep) {
+                    // A constant word 6, three octets of a small number 6.
+                    counted[side] = true;
+                    evidence.add(kNumber, head, payload.entry, 0, 4, 6);
+                    evidence.add(kNumber, head, payload.entry, conversation + 9, 3, 6);
+                }
+                last_id[side] = id;
+                last_number[side] = number;
                 if (id != 0 && ids.answers(payload, id)) {
                     evidence.add(kAgain, head, payload.entry, 0, 4, 16);
                 }
@@ -67,6 +84,8 @@ struct Matcher {
     }
 
   private:
+    static constexpr std::uint32_t kMostStep = 256;
+
     struct Walk {
         std::size_t segments = 0;
         std::size_t last = 0;
