@@ -268,7 +268,8 @@ struct Matcher {
             if (one.kind == Kind::channel) {
                 if (channels++ < 4) {
                     // Four fixed bits, and a 16-bit length less what padding excuses.
-                    add_at(evidence, kChannel, head, one.place, 0, 4, 14);
+                    add_at(evidence, kChannel, head, one.place, 0, 1, 4);
+                    add_at(evidence, kChannel, head, one.place, 2, 2, 10);
                 }
                 continue;
             }
@@ -311,20 +312,17 @@ struct Matcher {
             // Six types of 65536, small numbers all: 9; the length: 12.
             add_at(evidence, kClassic, head, one.place, 0, 4, 21);
             if (one.length > kHeaderLength) {
-                // Half of the types are ruled out, and the last value ends with the message.
-                add_at(evidence,
-                       kAttributes,
-                       head,
-                       one.place,
-                       kHeaderLength,
-                       one.length - kHeaderLength,
-                       10);
+                // The first length leads to the next attribute or to the message's end.
+                add_at(evidence, kAttributes, head, one.place, kHeaderLength + 2, 2, 10);
             }
             return;
         }
         // Two bits of type; the length: 12, but a stream's next message need not be kept to show
         // it.
-        add_at(evidence, kHeader, head, one.place, 0, 4, head.ip_proto == kTcp ? 2 : 14);
+        add_at(evidence, kHeader, head, one.place, 0, 1, 2);
+        if (head.ip_proto != kTcp) {
+            add_at(evidence, kHeader, head, one.place, 2, 2, 12);
+        }
         add_at(evidence, kCookie, head, one.place, 4, 4, 32);
     }
 
