@@ -48,7 +48,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("types",),
     ("schema",),
     ("engine", "kernels"),
-    ("udf", "features", "registries", "sources", "sinks"),
+    ("udf", "features", "registries", "sources", "sinks", "vectors"),
     ("registry", "policy"),
     ("pipeline",),
     ("accuracy", "explain"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_vectors import CASES, IDS, Case, Packet
+from test_vectors import CASES, IDS
+
+from flowclass.vectors.read import Case
 
 # One bit, all bits, the top bit, small and large: most checks fall at the first.
 FIRST_TRIES = (0xFF, 0x01, 0x80, 0x10)
@@ -14,8 +17,7 @@ FIRST_TRIES = (0xFF, 0x01, 0x80, 0x10)
 def mutated(case: Case, packet: int, place: int, change: int) -> dict[str, Any]:
     changed = bytearray(case.packets[packet].octets)
     changed[place] ^= change
-    old = case.packets[packet]
-    other = Packet(old.direction, old.gap_ns, old.length, bytes(changed))
+    other = replace(case.packets[packet], octets=bytes(changed))
     return case.match((*case.packets[:packet], other, *case.packets[packet + 1 :]))
 
 

@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import tomllib
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowclass import _core
+from flowclass.vectors.read import HELLO_KEYS, Case, claims, read_cases
 
 FOLDER = Path(__file__).parent / "fingerprint"
-TIERS = ["none", "possible", "probable", "confirmed"]
-KNOWN_CASE_KEYS = {"name", "source", "ip_proto", "src_port", "dst_port", "time", "from_start", "packets", "expect"}
-HELLO_KEYS = ("server_name", "alpn", "ja4")  # what the client said; "" for null
-KNOWN_EXPECT_KEYS = {"protocol", "variant", "tier", "bits", "rules", "initiator", "alternatives", *HELLO_KEYS}
 
-
-@dataclass(frozen=True)
-class Packet:
-    """One payload: direction 0 as the first, wire length, captured octets."""
-
-    direction: int
-    gap_ns: int
-    length: int
-    octets: bytes
-
-
-@dataclass(frozen=True)
-class Case:
-    """One vector."""
-
-    file: str
-    name: str
-    ip_proto: int
-    src_port: int
-    dst_port: int
-    time_ns: int
-    from_start: bool
-    packets: tuple[Packet, ...]
-    expect: dict[str, Any] = field(default_factory=dict)
-
-    def match(self, packets: tuple[Packet, ...] | None = None) -> dict[str, Any]:
-        rows = []
-        now = self.time_ns
-        sequence = [0, 0]
-        for packet in self.packets if packets is None else packets:
-            now += packet.gap_ns
-            rows.append((packet.direction, now, packet.length, packet.octets, sequence[packet.direction]))
-            sequence[packet.direction] += packet.length
-        return _core.match_payloads(self.ip_proto, self.src_port, self.dst_port, self.from_start, rows)
-
-
-def read_packet(row: dict[str, Any]) -> Packet:
-    octets = bytes.fromhex("".join(row.get("hex", "").split())) + row.get("text", "").encode()
-    octets += bytes(row.get("zeros", 0))
-    return Packet({">": 0, "<": 1}[row["dir"]], row.get("gap_ns", 1_000_000), row.get("length", len(octets)), octets)
-
-
-def read_cases() -> list[Case]:
-    cases = []
-    for path in sorted(FOLDER.glob("*.toml")):
-        for row in tomllib.loads(path.read_text())["case"]:
-            unknown = row.keys() - KNOWN_CASE_KEYS | row["expect"].keys() - KNOWN_EXPECT_KEYS
-            assert not unknown, f"{path.name}: {row['name']}: unknown keys {unknown}"
-            assert row["source"], f"{path.name}: {row['name']}: a vector states its source"
-            time = row.get("time", datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
-            cases.append(
-                Case(
-                    file=path.stem,
-                    name=row["name"],
-                    ip_proto=row.get("ip_proto", 17),
-                    src_port=row.get("src_port", 50000),
-                    dst_port=row.get("dst_port", 50001),
-                    time_ns=int(time.timestamp()) * 1_000_000_000,
-                    from_start=row.get("from_start", True),
-                    packets=tuple(read_packet(packet) for packet in row["packets"]),
-                    expect=row["expect"],
-                )
-            )
-    return cases
-
-
-CASES = read_cases()
+CASES = [case for path in sorted(FOLDER.glob("*.toml")) for case in read_cases(path)]
 IDS = [f"{case.file}:{case.name}" for case in CASES]
 
 
@@ -128,7 +57,7 @@ def test_cut_anywhere_never_adds_evidence_for_another_vpn(case: Case) -> None:
     for index, packet in enumerate(case.packets):
         for kept in range(min(len(packet.octets), 400)):
             for length in (packet.length, kept):
-                cut = Packet(packet.direction, packet.gap_ns, length, packet.octets[:kept])
+                cut = replace(packet, length=length, octets=packet.octets[:kept])
                 found = case.match((*case.packets[:index], cut, *case.packets[index + 1 :]))
                 if found["tier"] in ("probable", "confirmed") and found["protocol"] != whole.get("protocol"):
                     assert class_of(found["protocol"]) != "vpn", (index, kept, length, found)
@@ -141,13 +70,8 @@ SWAPPABLE = [case for case in CASES if case.ip_proto != 6 and case.expect["proto
 @pytest.mark.parametrize("case", SWAPPABLE, ids=[f"{case.file}:{case.name}" for case in SWAPPABLE])
 def test_swapping_the_directions_gives_the_same_protocol(case: Case) -> None:
     """A capture may begin anywhere: the roles come from the octets, not from who was seen first (UDP)."""
-    swapped = tuple(Packet(1 - p.direction, p.gap_ns, p.length, p.octets) for p in case.packets)
+    swapped = tuple(replace(packet, direction=1 - packet.direction) for packet in case.packets)
     assert case.match(swapped)["protocol"] == case.expect["protocol"]
-
-
-def claims(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the verdict and the losers that were worth naming: some fingerprints are made to lose."""
-    return [found, *found["alternatives"]]
 
 
 def expected(case: Case) -> list[dict[str, Any]]:

@@ -53,6 +53,7 @@ struct Check {
 // How one flow sets up another between the same two addresses. A matcher's info says which kind its
 // flows lead and which they follow; the engine puts them together (engine/link_table.hpp).
 enum class LinkKind : std::uint8_t { none, ike, tls, pptp, tinc, count_ };
+const char* to_string(LinkKind kind) noexcept;
 
 // Who a protocol's own roles say is the initiator.
 enum class Initiator : std::uint8_t { not_known, forward, reverse };

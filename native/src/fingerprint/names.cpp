@@ -17,4 +17,10 @@ const char* to_string(Tier tier) noexcept {
     return kNames[static_cast<std::size_t>(tier)];
 }
 
+const char* to_string(LinkKind kind) noexcept {
+    constexpr std::array<const char*, static_cast<std::size_t>(LinkKind::count_)> kNames{
+        "none", "ike", "tls", "pptp", "tinc"};
+    return kNames[static_cast<std::size_t>(kind)];
+}
+
 }  // namespace flowclass::fingerprint

@@ -27,6 +27,10 @@ nb::object text_or_none(std::string_view text) {
     return text.empty() ? nb::object(nb::none()) : nb::object(nb::str(std::string(text).c_str()));
 }
 
+nb::object link_or_none(fingerprint::LinkKind kind) {
+    return text_or_none(kind == fingerprint::LinkKind::none ? "" : fingerprint::to_string(kind));
+}
+
 void describe_evidence(std::uint16_t matcher,
                        const fingerprint::Evidence& evidence,
                        nb::dict& out) {
@@ -144,6 +148,14 @@ nb::list list_matchers() {
             }
         }
         row["ip_protos"] = ip_protos;
+        row["leads"] = link_or_none(entry.info->leads);
+        nb::list follows;
+        for (const fingerprint::LinkKind kind : entry.info->follows) {
+            if (kind != fingerprint::LinkKind::none) {
+                follows.append(fingerprint::to_string(kind));
+            }
+        }
+        row["follows"] = follows;
         out.append(row);
     }
     return out;
@@ -152,9 +164,11 @@ nb::list list_matchers() {
 }  // namespace
 
 void bind_fingerprint(nb::module_& module) {
-    module.def("matchers",
-               &list_matchers,
-               "Every matcher of this build: protocol, class, ports, variants, rules.");
+    module.def(
+        "matchers",
+        &list_matchers,
+        "Every matcher of this build: protocol, class, ports, variants, rules, and the kinds of "
+        "linked flows that it leads and follows.");
     module.def(
         "crypto_library",
         [] { return std::string(hello::crypto_library()); },

@@ -231,8 +231,10 @@ nb::tuple match_heads(const nb::dict& given) {
 nb::list link_rules() {
     nb::list out;
     for (const fingerprint::LinkRule& link : fingerprint::kLinkRules) {
-        out.append(nb::make_tuple(
-            std::string(link.rule.id), std::string(link.rule.meaning), double{link.bits}));
+        out.append(nb::make_tuple(std::string(link.rule.id),
+                                  std::string(link.rule.meaning),
+                                  double{link.bits},
+                                  fingerprint::to_string(link.kind)));
     }
     return out;
 }
@@ -246,5 +248,7 @@ void bind_heads(nb::module_& module) {
         nb::arg("columns"),
         "Match saved heads again. Gives a batch whose verdict columns count, and for each row "
         "whether src and dst have changed places.");
-    module.def("link_rules", &link_rules, "The rules of linked flows: id, meaning, bits.");
+    module.def("link_rules",
+               &link_rules,
+               "The rules of linked flows: id, meaning, bits, and the kind of the leading flow.");
 }

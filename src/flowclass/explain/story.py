@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from flowclass import _core
-from flowclass.engine import matchers
+from flowclass.engine import link_rules, matchers
 from flowclass.errors import SourceError
 from flowclass.explain import tshark, words
 from flowclass.explain.frames import Ends, Frame, find_frames
@@ -51,7 +50,7 @@ def explained(record: dict[str, Any], captures: Sequence[str], *, second_opinion
     """
     listed = [matcher for matcher in matchers() if matcher["protocol"] == record["protocol"]]
     meanings = {rule: meaning for matcher in matchers() for rule, meaning in matcher["rules"]}
-    meanings |= {rule: meaning for rule, meaning, _ in _core.link_rules()}
+    meanings |= {rule: meaning for rule, meaning, *_ in link_rules()}
     story = {key: record[key] for key in _KEPT if key in record}
     story["sentence"] = sentence(record)
     story["titles"] = sorted({matcher["title"] for matcher in listed})

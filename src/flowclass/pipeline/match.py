@@ -218,7 +218,7 @@ def _links(evidence: Any) -> tuple[Any, Any]:
     """Give for each row which rule its link had, as a place in the link rules or -1, and its time."""
     import numpy as np
 
-    places = {rule: place for place, (rule, _, _) in enumerate(_core.link_rules())}
+    places = {rule: place for place, (rule, *_) in enumerate(_core.link_rules())}
     offsets = evidence.offsets.to_numpy()
     link = np.full(len(evidence), -1, np.int8)
     time = np.zeros(len(evidence), np.int64)
