@@ -115,6 +115,50 @@ TEST(link_pppoe) {
     expect_skip(1, ethernet(0x8863, hex("1109 0000 0004 01010000")), "ethertype_0x8863");
 }
 
+// Version and length, option type, security group tag; the tag is taken off and leaves no trace.
+TEST(link_cisco_metadata) {
+    const Frame tag = hex("0101 0001 0002");
+    expect(1, ethernet(0x8909, tag + hex("0800") + kPacket));
+    expect(1, ethernet(0x8909, tag + hex("86dd") + kPacket6));
+    expect(1, ethernet(0x8909, tag + hex("0800") + kPacket + Frame(7, 0)));
+    expect(1, ethernet(0x8100, hex("0005 8909") + tag + hex("0800") + kPacket), "vlan:5");
+    expect(1, ethernet(0x8909, tag + hex("8100 0005 0800") + kPacket), "vlan:5");
+    expect(1, ethernet(0x8909, tag + be16(8 + kPacket.size()) + kSnap + kPacket));
+    expect(1, ethernet(0x8909, hex("0101 0001 0000 0800") + kPacket));
+    expect(1,
+           ethernet(0x8847, hex("00064140") + ethernet(0x8909, tag + hex("0800") + kPacket)),
+           "mpls:100");
+}
+
+TEST(link_cisco_metadata_unknown_or_hostile) {
+    // Another version, another length, an option with a length, another option, no tag.
+    for (const char* header : {"0201 0001 0002",
+                               "0001 0001 0002",
+                               "0100 0001 0002",
+                               "0102 0001 0002",
+                               "01ff 0001 0002",
+                               "0101 2001 0002",
+                               "0101 e001 0002",
+                               "0101 0002 0002",
+                               "0101 0000 0002",
+                               "0101 0001 ffff"}) {
+        expect_skip(1, ethernet(0x8909, hex(header) + hex("0800") + kPacket), "ethertype_0x8909");
+    }
+    expect_skip(1, ethernet(0x8909, {}), "malformed");
+    expect_skip(1, ethernet(0x8909, hex("0101 0001 0002 08")), "malformed");
+    expect_skip(1, ethernet(0x8909, hex("0101 0001 0002 0800")), "malformed");
+    expect_skip(1, ethernet(0x8909, hex("0101 0001 0002 0806") + filled(28)), "ethertype_0x0806");
+    expect_skip(1, ethernet(0x8909, hex("0101 0001 0002 0002") + kSnap + kPacket), "malformed");
+    // Tags in tags end somewhere.
+    Frame tags;
+    for (int count = 0; count < 63; ++count) {
+        tags = tags + hex("0101 0001 0002 8909");
+    }
+    expect_skip(1, ethernet(0x8909, tags + hex("0101 0001 0002 0800") + kPacket), "malformed");
+    const Frame few(tags.begin(), tags.begin() + long{8} * 9);
+    expect(1, ethernet(0x8909, few + hex("0101 0001 0002 0800") + kPacket));
+}
+
 TEST(link_llc) {
     expect(1, ethernet(8 + kPacket.size(), kSnap + kPacket));
     expect(1, ethernet(8 + kPacket.size(), kSnap + kPacket + Frame(9, 0)));

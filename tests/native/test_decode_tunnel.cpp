@@ -67,6 +67,16 @@ TEST(tunnel_gre) {
     expect_inner(ipv4(47, hex("b000 0800 0000 0000 00000007 00000001") + kInner), "gre:7");
     expect_inner(ipv4(47, hex("2000 6558 00000a00") + ethernet(0x0800, kInner)), "gre:2560");
     expect_inner(ipv4(47, hex("0000 8847 00064140") + kInner), "gre:0 mpls:100");
+    // Cisco MetaData: here its EtherType comes first.
+    expect_inner(ipv4(47, hex("2000 8909 00000007 0800 0101 0001 0002") + kInner), "gre:7");
+    expect_inner(ipv4(47, hex("0000 8909 6558 0101 0001 0002") + ethernet(0x0800, kInner)),
+                 "gre:0");
+    for (const char* header :
+         {"0800 0201 0001 0002", "0800 0101 2001 0002", "0800 0101 0001 ffff"}) {
+        const Frame frame = ipv4(47, hex("0000 8909") + hex(header) + kInner);
+        CHECK_EQ(expect_closed(frame).counters.inner_not_ip, 1U);
+    }
+    expect_malformed(47, hex("0000 8909 0800 0101 0001 00"));
     expect_malformed(47, hex("4000 0800") + kInner);  // routing
     expect_malformed(47, hex("0008 0800") + kInner);  // a reserved flag
     expect_malformed(47, hex("0002 0800") + kInner);  // version 2

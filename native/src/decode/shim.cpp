@@ -198,6 +198,22 @@ Step take_mpls(Slice& slice, EncapStack& stack) noexcept {
     return guess_below_labels(slice);
 }
 
+// Cisco MetaData (a TrustSec security group tag), then the next EtherType. The tag is of one hop
+// and often of one direction: it is taken off and not recorded.
+Step take_metadata(Slice& slice) noexcept {
+    base::ByteReader reader(slice.bytes);
+    const bool known = skip_metadata(reader);
+    const std::uint16_t type_or_length = reader.be16();
+    if (!reader.ok()) {
+        return stop(slice.shortage());
+    }
+    if (!known) {
+        return stop(SkipKind::ethertype, static_cast<std::uint16_t>(EtherType::metadata));
+    }
+    slice.drop(reader.position());
+    return from_type_or_length(type_or_length, slice);
+}
+
 Step take_ip(const Slice& slice) noexcept {
     base::ByteReader reader(slice.bytes);
     const std::uint32_t version = reader.u8() >> 4U;
@@ -211,6 +227,17 @@ Step take_ip(const Slice& slice) noexcept {
 }
 
 }  // namespace
+
+// Version 1, length 1 (an option of four octets), then the option: the upper three bits of its type
+// are a length, 0 for a value of two octets; type 1 is the security group tag, of which ffff is
+// none. As Wireshark's packet-cisco-metadata.c and Snort's cd_ciscometadata.cc have it; no other
+// version or option is published.
+bool skip_metadata(base::ByteReader& reader) noexcept {
+    const std::uint16_t version_length = reader.be16();
+    const std::uint16_t option = reader.be16();
+    const std::uint16_t tag = reader.be16();
+    return version_length == 0x0101 && option == 0x0001 && tag != 0xffff;
+}
 
 Step from_ether_type(std::uint16_t ether_type) noexcept {
     switch (static_cast<EtherType>(ether_type)) {
@@ -227,6 +254,8 @@ Step from_ether_type(std::uint16_t ether_type) noexcept {
             return {Header::mpls};
         case EtherType::pppoe_session:
             return {Header::pppoe};
+        case EtherType::metadata:
+            return {Header::metadata};
         default:
             return stop(SkipKind::ethertype, ether_type);
     }
@@ -261,6 +290,9 @@ Reached reach_ip(Step step, Slice& slice, EncapStack& stack) noexcept {
                 break;
             case Header::ppp:
                 step = take_ppp(slice);
+                break;
+            case Header::metadata:
+                step = take_metadata(slice);
                 break;
         }
     }

@@ -1,7 +1,7 @@
 // From some header below IP to the IP header: Ethernet, VLAN tags, MPLS labels, PPPoE, PPP,
-// LLC/SNAP, in a flat loop. Takes: what comes next and the slice it begins at. Gives: the IP
-// version with the slice at its header, or a reason. Guarantees: at most kMaxShims headers are
-// taken off; the same code serves the frame and what tunnels carry.
+// LLC/SNAP, Cisco MetaData, in a flat loop. Takes: what comes next and the slice it begins at.
+// Gives: the IP version with the slice at its header, or a reason. Guarantees: at most kMaxShims
+// headers are taken off; the same code serves the frame and what tunnels carry.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ enum class EtherType : std::uint16_t {
     mpls_upstream = 0x8848,
     pppoe_session = 0x8864,
     vlan_service = 0x88a8,
+    metadata = 0x8909,
     vlan_old = 0x9100,
 };
 
@@ -33,6 +34,7 @@ enum class Header : std::uint8_t {
     mpls,
     pppoe,
     ppp,
+    metadata,
     ip,  // either version, by its first four bits
     ipv4,
     ipv6,
@@ -48,6 +50,10 @@ struct Step {
 inline Step stop(packet::SkipKind kind, std::uint32_t detail = 0) noexcept {
     return {Header::none, kind, detail};
 }
+
+// Whether the reader stands at Cisco MetaData as it is known; moves behind its six octets. A reader
+// that ran out says so itself.
+bool skip_metadata(base::ByteReader& reader) noexcept;
 
 // What an EtherType announces.
 Step from_ether_type(std::uint16_t ether_type) noexcept;

@@ -45,10 +45,33 @@ Step take_erspan(std::uint16_t ether_type,
     return {Header::ethernet};
 }
 
+// In GRE the next EtherType stands before Cisco MetaData (Wireshark, packet-cisco-metadata.c): it
+// then is `ether_type`. A step that stops says why not.
+Step take_gre_metadata(std::uint16_t& ether_type, Slice& slice) noexcept {
+    base::ByteReader reader(slice.bytes);
+    const std::uint16_t next = reader.be16();
+    const bool known = skip_metadata(reader);
+    if (!reader.ok()) {
+        return stop(slice.shortage());
+    }
+    if (!known) {
+        return stop(SkipKind::ethertype, ether_type);
+    }
+    slice.drop(reader.position());
+    ether_type = next;
+    return {};
+}
+
 Step from_gre_type(std::uint16_t ether_type,
                    bool sequence,
                    Slice& slice,
                    EncapStack& stack) noexcept {
+    if (static_cast<EtherType>(ether_type) == EtherType::metadata) {
+        const Step taken = take_gre_metadata(ether_type, slice);
+        if (taken.reason != SkipKind::none) {
+            return taken;
+        }
+    }
     if (ether_type == kErspanTwo || ether_type == kErspanThree) {
         return take_erspan(ether_type, sequence, slice, stack);
     }
