@@ -64,14 +64,15 @@ struct Matcher {
         const bool known = command == 0x01 || command == 0x04 ||
                            (command >= 0x63 && command <= 0x66) || command == 0x6f ||
                            command == 0x70;
-        const bool ends = side.is_end(24 + length) || 24 + length < side.size();
+        const bool ends = side.is_end(24 + length);
         if (!known || status > 0x6a || options != 0 || !ends) {
             return false;
         }
-        // Commands 13 of 16, zeros at half 8; a length that leads on 8; status 10; options 14.
-        side.add(evidence, kHeader, 0, 4, 18);
-        side.add(evidence, kHeader, 8, 4, 10);
-        side.add(evidence, kHeader, 20, 4, 12);
+        // Numbers of little size and zeros, as in many protocols: the command 6 of 13, a length
+        // that leads on 8, status 5 of 25, options 6 of 32.
+        side.add(evidence, kHeader, 0, 4, 14);
+        side.add(evidence, kHeader, 8, 4, 5);
+        side.add(evidence, kHeader, 20, 4, 6);
         return true;
     }
 };

@@ -63,12 +63,13 @@ struct Matcher {
         std::size_t offset = 0;
         for (std::size_t count = 0; count < kMostMessages && side.size() >= offset + 12; ++count) {
             const std::size_t end = offset + 8 + side.at(offset).le32();
-            if (!is_header(side, offset) || !(side.is_end(end) || end < side.size())) {
+            if (!is_header(side, offset) || !(side.is_end(end) || is_header(side, end))) {
                 return count > 0;
             }
-            // The length's high octets 8 and end 6, the version 20 of 27 for zeros, the message 12.
-            side.add(evidence, count == 0 ? kHeader : kChain, offset, 8, count == 0 ? 24 : 10);
-            side.add(evidence, count == 0 ? kHeader : kChain, offset + 9, 3, count == 0 ? 10 : 4);
+            // Numbers of little size and zeros, as in many protocols: the length 10, with its end;
+            // the version 6 of 28, the message 5 of 23.
+            side.add(evidence, count == 0 ? kHeader : kChain, offset, 8, count == 0 ? 16 : 10);
+            side.add(evidence, count == 0 ? kHeader : kChain, offset + 9, 3, count == 0 ? 5 : 3);
             offset = end;
         }
         return true;
