@@ -226,7 +226,7 @@ def test_schema(flowclass_command: Command) -> None:
     names = [column["name"] for column in columns]
     assert names == arrow_schema(heads=True).names
     shown = flowclass_command("schema").out
-    assert [row.split("`")[1] for row in shown.splitlines() if row.startswith("| `")] == [*names, "head"]
+    assert [row.split("`")[1] for row in shown.splitlines() if row.startswith("| `")] == names
     raw = subprocess.run([*PROGRAM, "schema", "--format", "arrow"], capture_output=True, check=True).stdout
     assert pa.ipc.read_schema(pa.BufferReader(raw)).equals(arrow_schema())
 
