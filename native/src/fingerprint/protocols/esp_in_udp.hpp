@@ -54,6 +54,22 @@ class Scan {
   public:
     explicit Scan(const FlowHead& head) noexcept : head_(head), usual_port_(head.has_port(kPort)) {}
 
+    // The cheap first look: IKE behind a marker, or packets enough for a run.
+    [[nodiscard]] bool is_worth_reading() const noexcept {
+        const auto& counts = head_.direction_count;
+        const bool enough = usual_port_ ? std::max(counts[0], counts[1]) >= kLeastRunUsual
+                                        : std::min(counts[0], counts[1]) >= kLeastRunAnywhere;
+        if (enough) {
+            return true;
+        }
+        for (std::size_t entry = 0; entry < head_.entry_count; ++entry) {
+            if (is_marked(head_.payload(entry))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     Evidence run() noexcept {
         Evidence ike_evidence;
         ike::Gathering gathering;
@@ -75,6 +91,10 @@ class Scan {
     }
 
   private:
+    // Packets of a run: on port 4500, and on any other both ways (other protocols count too).
+    static constexpr std::size_t kLeastRunUsual = 3;
+    static constexpr std::size_t kLeastRunAnywhere = 5;
+
     struct Side {
         esp::Header last;
         std::size_t packets = 0;
@@ -141,7 +161,8 @@ class Scan {
         if (strangers_ > 0 || shared) {
             return {};
         }
-        if (usual_port_ ? more < 3 : fewer < 5 || !is_plausible_anywhere()) {
+        if (usual_port_ ? more < kLeastRunUsual
+                        : fewer < kLeastRunAnywhere || !is_plausible_anywhere()) {
             return {};
         }
         // Counters are statistics, they stay below proof; a keepalive on the usual port is more.
@@ -220,7 +241,10 @@ struct Matcher {
                                       .follows = {LinkKind::ike, LinkKind::tls}};
     static constexpr Prefilter prefilter{.ip_protos = {kUdp}};
 
-    static Evidence match(const FlowHead& head) noexcept { return Scan(head).run(); }
+    static Evidence match(const FlowHead& head) noexcept {
+        Scan scan(head);
+        return scan.is_worth_reading() ? scan.run() : Evidence();
+    }
 };
 static_assert(FingerprintMatcher<Matcher>);
 
