@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ from labelled import FOUND, Classified, classified, read_list, shown
 
 pytestmark = pytest.mark.corpus
 
-FAMILIES = ("wireguard", "openvpn", "ike", "esp", "ah")
-LEAST_FOUND = 0.95
+LEAST_OF_A_FAMILY = 0.90
+LEAST_OF_ALL = 0.97
+TUNNELS = ("vpn", "overlay", "proxy", "covert")
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +55,24 @@ def test_packets_read(everything: list[Classified]) -> None:
     assert all(one.balance.packets_read == one.report.packets for one in everything)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_found(family: str, everything: list[Classified]) -> None:
-    flows, missed = 0, []
+def test_found(everything: list[Classified]) -> None:
+    """Certain flows, confirmed or probable: nearly all of all, and most of each family."""
+    flows: Counter[str] = Counter()
+    missed: dict[str, list[str]] = defaultdict(list)
     for one in everything:
         for label in one.capture.labels:
-            if label.family != family or not label.counts:
+            if not label.counts:
                 continue
-            flows += 1
+            flows[label.family] += 1
             rows = one.rows(label)
             if not any(row["protocol"] in label.accept and row["tier"] in FOUND for row in rows):
-                missed.append(f"{one.capture.name} frame {label.frame}: {[shown(row) for row in rows]}")
-    assert flows >= 5
-    assert flows - len(missed) >= LEAST_FOUND * flows, f"{len(missed)} of {flows} missed:\n" + "\n".join(missed)
+                missed[label.family].append(f"{one.capture.name} frame {label.frame}: {[shown(row) for row in rows]}")
+    total = sum(flows.values())
+    assert total >= 200
+    lines = "\n".join(line for family in missed.values() for line in family)
+    assert total - sum(map(len, missed.values())) >= LEAST_OF_ALL * total, lines
+    for family, count in flows.items():
+        assert count - len(missed[family]) >= LEAST_OF_A_FAMILY * count, f"{family}, {count} flows:\n{lines}"
 
 
 def test_no_ordinary_flow_is_called_vpn(everything: list[Classified]) -> None:
@@ -78,6 +84,20 @@ def test_no_ordinary_flow_is_called_vpn(everything: list[Classified]) -> None:
             accused += [f"{one.capture.name} {shown(row)}" for row in rows if row["protocol_class"] == "vpn"]
     assert flows > 10_000
     assert not accused, "\n".join(accused)
+
+
+def test_no_ordinary_flow_is_called_a_tunnel(everything: list[Classified]) -> None:
+    """But for those that the lists have missed, each with its reason."""
+    with (Path(__file__).parent / "label_gaps.toml").open("rb") as file:
+        gaps = {(row["capture"], row["frame"]): row["protocol"] for row in tomllib.load(file)["flow"]}
+    called = {
+        (one.capture.name, row["packet_first"]): row["protocol"]
+        for one in everything
+        for _, rows in one.negatives()
+        for row in rows
+        if row["protocol_class"] in TUNNELS
+    }
+    assert called == gaps
 
 
 def test_no_hard_negative_is_called_vpn(everything: list[Classified]) -> None:
