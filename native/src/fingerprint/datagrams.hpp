@@ -26,8 +26,7 @@ Evidence match_datagrams(const FlowHead& head,
     Evidence evidence;
     Tally tally;
     std::array<bool, 2> said{};
-    std::size_t strange = 0;  // before the first that fits: what begins so is another protocol
-    for (std::size_t entry = 0; entry < head.entry_count && !tally.lost() && strange < 2; ++entry) {
+    for (std::size_t entry = 0; entry < head.entry_count && !tally.lost(); ++entry) {
         const Payload payload = head.payload(entry);
         if (payload.length == 0) {
             continue;
@@ -36,7 +35,9 @@ Evidence match_datagrams(const FlowHead& head,
         const Reading reading = read(evidence, payload, !by_this_side);
         by_this_side = by_this_side || reading == Reading::fits;
         tally.add(reading);
-        strange += evidence.empty() && reading == Reading::contradicts ? 1U : 0U;
+        if (evidence.empty() && reading == Reading::contradicts) {
+            return {};  // what begins so is another protocol
+        }
     }
     if (!tally.holds() || evidence.empty()) {
         return {};
