@@ -209,4 +209,10 @@ inline double dns_name_bits(const DnsName& name) noexcept {
     return name.plain == name.octets ? static_cast<double>(std::min(name.octets, kMost)) : 4;
 }
 
+// Octets of the first name that a check on it claims: a name with other octets than a host's proves
+// no more than its lengths, and the first is shown.
+inline std::size_t dns_name_claim(const DnsMessage& message) noexcept {
+    return message.name.plain == message.name.octets ? message.first_end - 4 - kDnsHeader : 1;
+}
+
 }  // namespace flowclass::fingerprint

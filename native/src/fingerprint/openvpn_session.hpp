@@ -183,7 +183,13 @@ class Session {
 
     // read_control has found the trailer in its place.
     void judge_wrapped_key(const Packet& packet) noexcept {
-        add(kWrappedKey, packet, packet.length - 2, 2, has_wrapped_key_ ? 4 : 16);
+        if (packet.opcode() == client_reset_v3) {
+            // The one length that ends where the reset does.
+            add(kWrappedKey, packet, packet.length - 2, 2, has_wrapped_key_ ? 4 : 16);
+        } else {
+            // Any length that fits: its high octet.
+            add(kWrappedKey, packet, packet.length - 2, 1, has_wrapped_key_ ? 4 : 6);
+        }
         has_wrapped_key_ = true;
         anchored_ = true;
     }

@@ -72,7 +72,7 @@ struct Matcher {
             }
             const std::uint16_t length = side.at(offset + 16).be16();
             if (count > 0) {
-                side.add(evidence, kChain, offset, kHeaderSize, count == 1 ? 24 : 4);
+                side.add(evidence, kChain, offset, 16, count == 1 ? 24 : 4);
             } else {
                 // Runs of FF are common, runs of just 16 less so: 48 of 128. Types 5 of 8, a length
                 // that leads on 10 of 16.

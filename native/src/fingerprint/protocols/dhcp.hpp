@@ -262,7 +262,8 @@ struct Matcher {
         evidence.add(kV6Header, head, payload.entry, 0, 1, 2.5);
         for (std::size_t option = 0; option < message.options; ++option) {
             // 150 of 65536 codes: 8; a length that fits: 6 of 16, zeros being common.
-            evidence.add(kV6Option, head, payload.entry, message.option_at[option], 4, 14);
+            // The length's high octet is what has to fit.
+            evidence.add(kV6Option, head, payload.entry, message.option_at[option], 3, 14);
         }
         if (message.exact) {
             // What the last option's length says beyond that it fits.

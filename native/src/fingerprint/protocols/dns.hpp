@@ -213,16 +213,12 @@ struct Matcher {
             const bool usual = (message.flags & ~0x0130U) == 0;
             add_at(evidence, kQuery, head, one.place, 2, 10, usual ? 30 : 26);
         }
-        const std::size_t name = message.first_end - 4 - kDnsHeader;
-        // A name with other octets than a host's proves no more than its lengths: the first is
-        // shown.
-        const bool plain = message.name.plain == message.name.octets;
         add_at(evidence,
                kName,
                head,
                one.place,
                kDnsHeader,
-               plain ? name : 1,
+               dns_name_claim(message),
                dns_name_bits(message.name));
         // About 450 types and 5 classes of 65536: 20; types and classes are small numbers: 14.
         add_at(evidence, kType, head, one.place, message.first_end - 4, 4, 14);

@@ -100,8 +100,8 @@ struct Matcher {
                          const DnsMessage& message) noexcept {
         // Nearly fixed flags and, in a query, four fixed counts: as in DNS.
         evidence.add(kHeader, head, entry, 2, 10, message.response() ? 24 : 30);
-        const std::size_t name = message.first_end - 4 - kDnsHeader;
-        evidence.add(kName, head, entry, kDnsHeader, name, dns_name_bits(message.name));
+        evidence.add(
+            kName, head, entry, kDnsHeader, dns_name_claim(message), dns_name_bits(message.name));
         evidence.add(kType, head, entry, message.first_end - 4, 4, 14);
         if (message.exact && !message.response()) {
             evidence.add(kEnd, head, entry, head.entries[entry].length - 1U, 1, 6);

@@ -90,8 +90,8 @@ struct Matcher {
         if (message.id == 0) {
             evidence.add(kIdZero, head, entry, 0, 2, 8);
         }
-        const std::size_t name = message.first_end - 4 - kDnsHeader;
-        evidence.add(kName, head, entry, kDnsHeader, name, dns_name_bits(message.name));
+        evidence.add(
+            kName, head, entry, kDnsHeader, dns_name_claim(message), dns_name_bits(message.name));
         if (is(message.name.last_label, "local")) {
             evidence.add(kDomain, head, entry, message.first_end - 4 - 7, 7, 48);
         } else if (is(message.name.last_label, "arpa")) {

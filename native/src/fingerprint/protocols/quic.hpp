@@ -308,7 +308,9 @@ struct Matcher {
         std::size_t at_length = 0;
         const std::uint64_t end = packet_end(kind, first, reader, at_length);
         if (end == payload.length) {
-            evidence.add(kLength, head, payload.entry, at_length, 2, 14);
+            // A varint of 1, 2, 4 or 8 octets; its two top bits are not the length's.
+            const std::size_t octets = reader.position() - at_length;
+            evidence.add(kLength, head, payload.entry, at_length, octets, octets == 1 ? 6 : 14);
         } else if (end != 0) {
             evidence.add(kLength, head, payload.entry, at_length, 1, 2);
         }

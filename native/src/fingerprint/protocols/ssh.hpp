@@ -143,8 +143,9 @@ struct Matcher {
         evidence.add_stream(
             offset == 0 ? kKeyExchangeAlone : kKeyExchange, head, direction, offset, 6, 27);
         if (fits) {
-            // 16 octets out of 64 each, and the list's length.
-            evidence.add_stream(kNameList, head, direction, offset + 22, 20, 46);
+            // A list's length that fits: its high octets; 16 octets out of 64 each.
+            evidence.add_stream(kNameList, head, direction, offset + 22, 3, 14);
+            evidence.add_stream(kNameList, head, direction, offset + 26, 16, 32);
         }
     }
 
@@ -165,8 +166,10 @@ struct Matcher {
             if (name >= known.size() && has_text(stream, known, reader.position())) {
                 // Two messages of 256, a length of whole blocks below 2^16: 26.
                 evidence.add_stream(kKeyReply, head, direction, 0, 6, 26);
-                // Two lengths that fit 16, seven octets of text at least 48.
-                evidence.add_stream(kHostKey, head, direction, 6, 8 + known.size(), 64);
+                // Two lengths that fit 16, the first by its high octets; seven octets of text at
+                // least 48.
+                evidence.add_stream(kHostKey, head, direction, 6, 3, 8);
+                evidence.add_stream(kHostKey, head, direction, 10, 4 + known.size(), 56);
                 return;
             }
         }

@@ -263,7 +263,8 @@ struct Matcher {
             add_at(evidence, kProgram, head, one.place, 12, fixed, bits);
             add_at(evidence, kProgram, head, one.place, 16, 3, 6);
             add_at(evidence, kProgram, head, one.place, 20, 3, 6);
-            add_at(evidence, kCredential, head, one.place, 24, 8, 20);
+            // A small flavor, and the high octets of a length that fits.
+            add_at(evidence, kCredential, head, one.place, 24, 7, 20);
         }
         if (head.ip_proto == kTcp &&
             is_segment_end(head, one.place.direction, one.place.offset + one.length)) {
