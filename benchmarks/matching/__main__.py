@@ -6,8 +6,8 @@ Three questions, over the committed captures and, where the folder is there, the
 
 - how many nanoseconds matching takes a head, in bulk, on one core;
 - whether random payload, with the sizes, ports and times of true flows, is ever taken for anything;
-- whether a flow that is no VPN becomes one when any one octet of what was kept of it is changed. Taken for it are
-  captures without a VPN or a tunnel that somebody vouches for.
+- whether a flow that is no VPN and no other tunnel becomes one when any one octet of what was kept of it is changed.
+  Taken for it are captures without any that somebody vouches for.
 
 Ends with 1 when an answer is outside of budget.toml.
 """
@@ -107,7 +107,7 @@ def main() -> int:
     print(f"random    {chance['flows']:,} flows of random payload, seed {chance['seed']}:")
     print(f"          {chance['confirmed']} confirmed, {chance['probable']} probable, {chance['possible']} possible")
     print(f"mutate    {changed['mutants']:,} flows with one octet changed, of {changed['heads']:,} heads:")
-    print(f"          {changed['confirmed']} confirmed VPN, {changed['probable']} probable VPN")
+    print(f"          {changed['confirmed']} confirmed tunnels of any kind, {changed['probable']} probable")
     for sentence in wrong:
         print(f"wrong     {sentence}")
     return bool(wrong)

@@ -5,8 +5,8 @@
 //           each protocol there are, so that the caller can check the answer
 //   random  N flows with the sizes, ports and times of the captures' TCP and UDP flows and random
 //           payload: how many reached each tier, and which protocols were claimed
-//   mutate  the captures' flows with each kept octet changed, one at a time: how many became VPN
-//           that were none
+//   mutate  the captures' flows with each kept octet changed, one at a time: how many became a VPN
+//           or another tunnel that were none
 #include <time.h>
 
 #include <algorithm>
@@ -174,10 +174,11 @@ void random_payload(const Heads& heads, std::uint64_t count, std::uint64_t seed)
     std::printf("}\n");
 }
 
-bool is_vpn(const fingerprint::Match& match) {
+// A VPN, or another kind of tunnel.
+bool is_tunnel(const fingerprint::Match& match) {
     return match.tier >= Tier::probable &&
-           fingerprint::matchers()[match.matcher].info->protocol_class ==
-               fingerprint::ProtocolClass::vpn;
+           fingerprint::matchers()[match.matcher].info->protocol_class !=
+               fingerprint::ProtocolClass::app;
 }
 
 void mutate(const Heads& heads, std::uint64_t seed) {
@@ -189,7 +190,7 @@ void mutate(const Heads& heads, std::uint64_t seed) {
     for (const auto& restored : heads) {
         head::FlowHead& head = restored->head;
         fingerprint::match(head, match);
-        if (is_vpn(match)) {
+        if (is_tunnel(match)) {
             ++already;
             continue;
         }
@@ -202,7 +203,7 @@ void mutate(const Heads& heads, std::uint64_t seed) {
                     octet = before ^ change;
                     fingerprint::match(head, match);
                     ++mutants;
-                    if (is_vpn(match)) {
+                    if (is_tunnel(match)) {
                         accused.add(match);
                     }
                 }
@@ -210,7 +211,7 @@ void mutate(const Heads& heads, std::uint64_t seed) {
             }
         }
     }
-    std::printf("{\"heads\": %zu, \"mutants\": %llu, \"vpn_before\": %llu, \"seed\": %llu, ",
+    std::printf("{\"heads\": %zu, \"mutants\": %llu, \"tunnels_before\": %llu, \"seed\": %llu, ",
                 heads.size(),
                 static_cast<unsigned long long>(mutants),
                 static_cast<unsigned long long>(already),
