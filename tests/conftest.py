@@ -7,8 +7,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from labelled import Classified
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,6 +66,18 @@ def corpus() -> Path:
     if not (folder / "captures").is_dir():
         _missing("corpus", f"no corpus at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def everything(corpus: Path) -> list[Classified]:
+    """Classify every capture of the corpus, each alone: no one may raise."""
+    from labelled import classified, read_list
+
+    listed = read_list(corpus)
+    assert len(listed) > 1000
+    absent = [capture.name for capture in listed if not capture.path.exists()]
+    assert not absent
+    return [classified(capture) for capture in listed]
 
 
 @pytest.fixture(scope="session")

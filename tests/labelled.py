@@ -89,7 +89,7 @@ class Capture:
 
 @dataclass(frozen=True)
 class Classified:
-    """One capture, its rows by flow, and how reading it ended."""
+    """One capture, its rows by flow, and how reading it ended. A row has COLUMNS, and the rules of its evidence."""
 
     capture: Capture
     outer: dict[Key, list[Row]] = field(default_factory=dict)
@@ -135,7 +135,8 @@ def classified(capture: Capture) -> Classified:
     result = flowclass.classify(capture.path)
     outer: dict[Key, list[Row]] = defaultdict(list)
     inner: dict[Key, list[Row]] = defaultdict(list)
-    for row in result.to_pyarrow().select(COLUMNS).to_pylist():
+    for row in result.to_pyarrow().select([*COLUMNS, "evidence"]).to_pylist():
+        row["rules"] = tuple(dict.fromkeys(check["rule"] for check in row.pop("evidence") or ()))
         (outer if row["parent_flow_id"] is None else inner)[flow_key(row)].append(row)
     (report,) = result.sources
     return Classified(capture, dict(outer), dict(inner), report, result.balance)

@@ -7,23 +7,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from labelled import FOUND, Classified, classified, read_list, shown
+from labelled import FOUND, Classified, shown
 
 pytestmark = pytest.mark.corpus
 
 LEAST_OF_A_FAMILY = 0.90
 LEAST_OF_ALL = 0.97
 TUNNELS = ("vpn", "overlay", "proxy", "covert")
-
-
-@pytest.fixture(scope="module")
-def everything(corpus: Path) -> list[Classified]:
-    """Classify every capture of the corpus, each alone: no one may raise."""
-    listed = read_list(corpus)
-    assert len(listed) > 1000
-    absent = [capture.name for capture in listed if not capture.path.exists()]
-    assert not absent
-    return [classified(capture) for capture in listed]
 
 
 def test_balance(everything: list[Classified]) -> None:
