@@ -101,6 +101,7 @@ class Scan {
         std::size_t run = 0;      // packets in the run that goes on
         std::size_t longest = 0;  // packets in the longest run
         std::uint32_t first_spi = 0;
+        bool first_followed = false;  // the second packet goes on where the first stopped
     };
 
     static bool is_marked(const Payload& payload) noexcept {
@@ -125,6 +126,7 @@ class Scan {
         unbroken_ = unbroken_ && (side.packets == 0 || follows);
         most_sequence_ = std::max(most_sequence_, header.sequence);
         side.first_spi = side.packets == 0 ? header.spi : side.first_spi;
+        side.first_followed = side.first_followed || (follows && side.packets == 1);
         side.run = follows ? side.run + 1 : 1;
         side.longest = std::max(side.longest, side.run);
         side.last = header;
@@ -144,12 +146,26 @@ class Scan {
         Evidence evidence = ike_evidence;
         for (std::size_t entry = 0; entry < head_.entry_count; ++entry) {
             if (seen_[entry] == Seen::first) {
-                evidence.add(kBesideIke, head_, entry, 0, 8, 12);
+                add_beside_ike(evidence, entry);
             } else if (seen_[entry] == Seen::follows) {
                 evidence.add(kSequence, head_, entry, 0, 8, 10);
             }
         }
         return finish(evidence);
+    }
+
+    // A header that another follows is compared whole. Of a lone one nearly every SPI passes: only
+    // its length, and a sequence number below 65,536, which starts at 1, say anything.
+    void add_beside_ike(Evidence& evidence, std::size_t entry) const noexcept {
+        const Payload payload = head_.payload(entry);
+        if (sides_[index_of(payload.direction)].first_followed) {
+            evidence.add(kBesideIke, head_, entry, 0, 8, 12);
+            return;
+        }
+        evidence.add(kBesideIke, head_, entry, 0, 0, 2);
+        if (at(payload.bytes, 4).be16() == 0) {
+            evidence.add(kBesideIke, head_, entry, 4, 2, 8);
+        }
     }
 
     Evidence alone() noexcept {
@@ -169,7 +185,8 @@ class Scan {
         const bool capped = !usual_port_ || keepalive_count_ == 0;
         Evidence evidence;
         for (std::size_t entry = 0; entry < head_.entry_count; ++entry) {
-            if (seen_[entry] == Seen::first) {
+            const Side& side = sides_[index_of(head_.entries[entry].direction)];
+            if (seen_[entry] == Seen::first && side.first_followed) {
                 add(evidence, kSpi, entry, capped);
             } else if (seen_[entry] == Seen::follows) {
                 add(evidence, kSequence, entry, capped);
