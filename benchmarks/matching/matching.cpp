@@ -114,19 +114,44 @@ struct Outcome {
     }
 };
 
-void speed(const Heads& heads, std::uint64_t rounds) {
+// Heads one after another, with their octets behind each other, as bulk matching of saved heads
+// finds them: what is timed is matching, not the way to the memory of the benchmark's own lists.
+struct Packed {
+    std::vector<head::FlowHead> heads;
+    std::vector<std::uint8_t> octets;
+
+    explicit Packed(const Heads& from) {
+        std::size_t size = 0;
+        for (const auto& head : from) {
+            size += head->head.kept[0].size() + head->head.kept[1].size();
+        }
+        octets.reserve(size);
+        for (const auto& head : from) {
+            heads.push_back(head->head);
+            for (base::Bytes& kept : heads.back().kept) {
+                const std::size_t begin = octets.size();
+                octets.insert(octets.end(), kept.begin(), kept.end());
+                kept = base::Bytes(octets).subspan(begin);
+            }
+        }
+    }
+};
+
+void speed(const Heads& from, std::uint64_t rounds) {
+    Packed packed(from);
+    std::vector<head::FlowHead>& heads = packed.heads;
     fingerprint::Match match;
     Outcome outcome;
-    for (const auto& head : heads) {
-        fingerprint::match(head->head, match);
+    for (head::FlowHead& head : heads) {
+        fingerprint::match(head, match);
         outcome.add(match);
     }
     std::vector<double> seconds;
     std::uint64_t found = 0;
     for (std::uint64_t round = 0; round < rounds; ++round) {
         const double begin = processor_seconds();
-        for (const auto& head : heads) {
-            fingerprint::match(head->head, match);
+        for (head::FlowHead& head : heads) {
+            fingerprint::match(head, match);
             found += match.tier >= Tier::probable ? 1U : 0U;
         }
         seconds.push_back(processor_seconds() - begin);
