@@ -56,7 +56,8 @@ struct Matcher {
                                       .ports = kPorts,
                                       .variants = {},
                                       .rules = kRules,
-                                      .sources = "RFC 2637"};
+                                      .sources = "RFC 2637",
+                                      .leads = LinkKind::pptp};
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp}, .first_bytes = ByteSet::of({0}), .least_length = 12};
 

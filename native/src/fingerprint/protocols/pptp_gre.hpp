@@ -93,7 +93,8 @@ struct Matcher {
                                       .ports = {},
                                       .variants = kVariants,
                                       .rules = kRules,
-                                      .sources = "RFC 2637"};
+                                      .sources = "RFC 2637",
+                                      .follows = {LinkKind::pptp}};
     static constexpr Prefilter prefilter{
         .ip_protos = {kGre}, .first_bytes = ByteSet::of({0x20, 0x30}), .least_length = 12};
 

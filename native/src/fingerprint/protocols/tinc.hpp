@@ -29,7 +29,9 @@ inline constexpr Rule kMetaKey{
     "tinc.metakey",
     "a line of 1, four numbers and a key in hexadecimal capitals; tinc protocol_auth.c"};
 inline constexpr Rule kKeyExchange{
-    "tinc.sptps", "an SPTPS handshake record of 65 octets, version 0, with a key; tinc sptps.c"};
+    "tinc.sptps",
+    "an SPTPS handshake record of 65 octets, version 0, with a key; tinc sptps.c",
+    .leads = LinkKind::tinc};
 inline constexpr Rule kPort{"tinc.port", "port 655 on either side"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{655};

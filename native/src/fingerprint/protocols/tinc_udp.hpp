@@ -24,7 +24,8 @@ inline constexpr Rule kData{"tinc.data",
                             "it; tinc net_packet.c"};
 inline constexpr Rule kRun{"tinc.data_run",
                            "the identity of the direction's packet before, and a sequence number "
-                           "at most 256 higher; tinc net_packet.c, sptps.c"};
+                           "at most 256 higher; tinc net_packet.c, sptps.c",
+                           .follows = {LinkKind::tinc}};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{655};
 inline constexpr std::array<std::string_view, 1> kVariants{"1.1-udp"};
