@@ -24,7 +24,11 @@ from flowclass.cli.options import common
 def schema(form: str, as_json: bool) -> int:
     """Print the columns: name, type, unit, meaning, and what they are called elsewhere."""  # fmt: skip
     if as_json or form == "json":
-        content = {"schema": "flowclass.schema/1", "version": record.SCHEMA_VERSION, "columns": record.fields(heads=True)}
+        content = {
+            "schema": "flowclass.schema/1",
+            "version": record.SCHEMA_VERSION,
+            "columns": record.fields(heads=True),
+        }
         click.echo(msgspec.json.format(msgspec.json.encode(content)).decode())
     elif form == "arrow":
         sys.stdout.buffer.write(record.arrow_schema().serialize().to_pybytes())
