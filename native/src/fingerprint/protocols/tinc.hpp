@@ -29,9 +29,7 @@ inline constexpr Rule kMetaKey{
     "tinc.metakey",
     "a line of 1, four numbers and a key in hexadecimal capitals; tinc protocol_auth.c"};
 inline constexpr Rule kKeyExchange{
-    "tinc.sptps",
-    "an SPTPS handshake record of 65 octets, version 0, with a key; tinc sptps.c",
-    .leads = LinkKind::tinc};
+    "tinc.sptps", "an SPTPS handshake record of 65 octets, version 0, with a key; tinc sptps.c"};
 inline constexpr Rule kPort{"tinc.port", "port 655 on either side"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{655};
@@ -45,7 +43,8 @@ struct Matcher {
                                       .ports = kPorts,
                                       .variants = kVariants,
                                       .rules = kRules,
-                                      .sources = "tinc protocol.h, protocol_auth.c, sptps.c"};
+                                      .sources = "tinc protocol.h, protocol_auth.c, sptps.c",
+                                      .leads = LinkKind::tinc};
     // '1': the first line came before the capture.
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'0', '1'}), .least_length = 7};

@@ -24,8 +24,7 @@ inline constexpr Rule kData{"tinc.data",
                             "it; tinc net_packet.c"};
 inline constexpr Rule kRun{"tinc.data_run",
                            "the identity of the direction's packet before, and a sequence number "
-                           "at most 256 higher; tinc net_packet.c, sptps.c",
-                           .follows = {LinkKind::tinc}};
+                           "at most 256 higher; tinc net_packet.c, sptps.c"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{655};
 inline constexpr std::array<std::string_view, 1> kVariants{"1.1-udp"};
@@ -38,7 +37,8 @@ struct Matcher {
                                       .ports = kPorts,
                                       .variants = kVariants,
                                       .rules = kRules,
-                                      .sources = "tinc net_packet.c, net.h, sptps.c"};
+                                      .sources = "tinc net_packet.c, net.h, sptps.c",
+                                      .follows = {LinkKind::tinc}};
     static constexpr Prefilter prefilter{
         .ip_protos = {kUdp}, .first_bytes = ByteSet::of({0x00}), .least_length = 33};
 
