@@ -50,4 +50,17 @@ inline std::array<StreamSide, 2> both_sides(const FlowHead& head) noexcept {
     return {StreamSide{head, Direction::forward}, StreamSide{head, Direction::reverse}};
 }
 
+// What both directions of a flow prove: `read(evidence, side)` adds its checks of a direction, or
+// says false when it cannot be the protocol, which ends the claim.
+template <typename Read>
+Evidence match_sides(const FlowHead& head, Read read) noexcept {
+    Evidence evidence;
+    for (const StreamSide& side : both_sides(head)) {
+        if (!side.empty() && !read(evidence, side)) {
+            return {};
+        }
+    }
+    return evidence;
+}
+
 }  // namespace flowclass::fingerprint

@@ -39,15 +39,7 @@ struct Matcher {
                                          .first_bytes = ByteSet::of({0xf9, 0x0b, 0x1c, 0xfa, 0x0a}),
                                          .least_length = 4};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     static bool is_magic(std::uint32_t magic) noexcept {

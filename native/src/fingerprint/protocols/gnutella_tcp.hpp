@@ -34,15 +34,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'G'}), .least_length = 11};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     static bool read(Evidence& evidence, const StreamSide& side) noexcept {

@@ -36,15 +36,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp}, .first_bytes = ByteSet::of({0x03}), .least_length = 4};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     static bool is_message(std::uint8_t type) noexcept {

@@ -46,15 +46,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp}, .first_bytes = ByteSet::of({0x68}), .least_length = 6};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     // Octets of an information object behind its address, 0xff where the type is not in use.

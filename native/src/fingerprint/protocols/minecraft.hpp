@@ -44,15 +44,7 @@ struct Matcher {
         .first_bytes = ByteSet::range(0x06, 0x40) | ByteSet::range(0x80, 0xff),
         .least_length = 4};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     struct Number {

@@ -42,15 +42,7 @@ struct Matcher {
         .first_bytes = ByteSet::of({'H', 'A', 'E', 'R', 'O', 'M', 'C'}),
         .least_length = 8};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     static bool read(Evidence& evidence, const StreamSide& side) noexcept {

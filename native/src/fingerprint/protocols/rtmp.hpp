@@ -33,15 +33,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp}, .first_bytes = ByteSet::of({0x03}), .least_length = 9};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     static constexpr std::size_t kHello = 1537;

@@ -39,15 +39,7 @@ struct Matcher {
         .first_bytes = ByteSet::of({'R', 'O', 'D', 'S', 'P', 'T', 'A', 'G', 'F'}),
         .least_length = 8};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     static constexpr std::array<std::string_view, 13> kMethods{"OPTIONS ",

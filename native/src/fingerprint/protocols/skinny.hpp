@@ -37,15 +37,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kTcp}, .least_length = 12, .most_length = 1500};
 
-    static Evidence match(const FlowHead& head) noexcept {
-        Evidence evidence;
-        for (const StreamSide& side : both_sides(head)) {
-            if (!side.empty() && !read(evidence, side)) {
-                return {};
-            }
-        }
-        return evidence;
-    }
+    static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
   private:
     static bool is_header(const StreamSide& side, std::size_t offset) noexcept {
