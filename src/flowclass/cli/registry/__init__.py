@@ -1,0 +1,38 @@
+"""``flowclass registry``: the commands on the list of registrations, one file for each."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "check": "Check every row of a registry.",
+    "lookup": "Say what the registry knows of addresses.",
+}
+
+
+class RegistryCommands(click.Group):
+    """Loads a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"flowclass.cli.registry.{cmd_name}")
+        found: click.Command = getattr(module, cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=RegistryCommands, short_help="The list of registrations: check it, look addresses up in it.")
+def registry() -> None:
+    """Check a registry, look addresses up in it."""
