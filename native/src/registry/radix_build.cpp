@@ -293,12 +293,11 @@ class Builder {
 
 }  // namespace
 
-RadixTree::RadixTree() : words_(2 * kRootSlots + 1, 0) {}
+RadixTree::RadixTree() : words_(std::vector<std::uint32_t>(2 * kRootSlots + 1, 0)) {}
 
 base::Result<RadixTree> RadixTree::build(std::span<const PrefixLeaf> leaves) {
-    RadixTree tree;
-    tree.words_.pop_back();
-    Builder builder(tree.words_);
+    std::vector<std::uint32_t> words(2 * kRootSlots, 0);
+    Builder builder(words);
     std::size_t next = 0;
     for (const unsigned version : {4U, 6U}) {
         Sweep sweep;
@@ -307,11 +306,13 @@ base::Result<RadixTree> RadixTree::build(std::span<const PrefixLeaf> leaves) {
         }
         builder.fill_root(sweep.finish(), version == 4 ? 0 : kRootSlots);
     }
-    tree.words_.push_back(0);  // a path node at the very end may be read one word further
-    tree.words_.shrink_to_fit();
+    words.push_back(0);  // a path node at the very end may be read one word further
+    words.shrink_to_fit();
     if (builder.full()) {
         return base::Error{"the registry has more prefixes than one tree can hold; split it"};
     }
+    RadixTree tree;
+    tree.words_ = std::move(words);
     return tree;
 }
 

@@ -28,6 +28,7 @@
 
 #include "base/ip_address.hpp"
 #include "base/status.hpp"
+#include "registry/array.hpp"
 #include "registry/covering_set.hpp"
 
 namespace flowclass::registry {
@@ -45,6 +46,13 @@ class RadixTree {
     // not fit its index.
     static base::Result<RadixTree> build(std::span<const PrefixLeaf> leaves);
 
+    // The tree that lies in `words`, which stay where they are. An Error when a slot leads outside
+    // them, round in circles, or to an id that is not below `id_count`: after it no address does.
+    static base::Result<RadixTree> adopt(std::span<const std::uint32_t> words,
+                                         std::size_t id_count);
+    // Stands in files that hold words(): to be raised whenever their meaning changes.
+    static constexpr std::uint32_t kLayout = 1;
+
     [[nodiscard]] std::uint32_t find(const base::IpAddress& address) const noexcept;
 
     // In bulk; `out` is as long as the input. The second form takes IPv4 addresses in host order,
@@ -56,12 +64,10 @@ class RadixTree {
     void find_v6(std::span<const std::uint8_t> octets, std::span<std::uint32_t> out) const noexcept;
 
     [[nodiscard]] std::span<const std::uint32_t> words() const noexcept { return words_; }
-    [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return words_.capacity() * sizeof(std::uint32_t);
-    }
+    [[nodiscard]] std::size_t memory_bytes() const noexcept { return words_.memory_bytes(); }
 
   private:
-    std::vector<std::uint32_t> words_;
+    Array<std::uint32_t> words_;
 };
 
 }  // namespace flowclass::registry
