@@ -116,6 +116,16 @@ void check_head(const FlowHead& seen, const std::vector<Sent>& sent) {
     }
 }
 
+// A fingerprint may show checks of another one behind its own: a tunnel in DNS is DNS too.
+bool is_declared(const fingerprint::Rule* rule) {
+    return std::any_of(fingerprint::matchers().begin(),
+                       fingerprint::matchers().end(),
+                       [rule](const fingerprint::MatcherEntry& entry) {
+                           const auto& rules = entry.info->rules;
+                           return std::find(rules.begin(), rules.end(), rule) != rules.end();
+                       });
+}
+
 void check_match(const fingerprint::Match& found, const std::vector<Sent>& sent, bool stream) {
     require(found.tier == fingerprint::Tier::none || found.matcher != fingerprint::kNoMatcher);
     require(found.alternative_count <= fingerprint::kMaxAlternatives);
@@ -130,12 +140,11 @@ void check_match(const fingerprint::Match& found, const std::vector<Sent>& sent,
     }
     require(found.matcher < fingerprint::matchers().size());
     const fingerprint::Evidence& evidence = found.evidence;
-    const auto rules = fingerprint::matchers()[found.matcher].info->rules;
     require(found.tier != fingerprint::Tier::none);
     require(found.tier == fingerprint::tier_of(evidence));
     require(std::isfinite(evidence.bits()) && evidence.bits() > 0 && !evidence.checks().empty());
     for (const fingerprint::Check& check : evidence.checks()) {
-        require(std::find(rules.begin(), rules.end(), check.rule) != rules.end());
+        require(is_declared(check.rule));
         require(std::isfinite(check.bits) && check.bits > 0 && check.bits <= evidence.bits());
         require(check.packet >= 1 && check.packet <= sent.size());
         const Sent& origin = sent[check.packet - 1];
@@ -148,11 +157,10 @@ void check_match(const fingerprint::Match& found, const std::vector<Sent>& sent,
 
 bool same(const fingerprint::Match& left, const fingerprint::Match& right) {
     return left.matcher == right.matcher && left.tier == right.tier &&
-           left.alternative_count == right.alternative_count &&
-           left.has_hello == right.has_hello &&
-           (!left.has_hello || (left.hello.server_name() == right.hello.server_name() &&
-                                left.hello.alpn() == right.hello.alpn() &&
-                                left.hello.ja4() == right.hello.ja4())) &&
+           left.alternative_count == right.alternative_count && left.has_hello == right.has_hello &&
+           (!left.has_hello ||
+            (left.hello.server_name() == right.hello.server_name() &&
+             left.hello.alpn() == right.hello.alpn() && left.hello.ja4() == right.hello.ja4())) &&
            (left.matcher == fingerprint::kNoMatcher ||
             (left.evidence.bits() == right.evidence.bits() &&
              left.evidence.variant() == right.evidence.variant() &&
