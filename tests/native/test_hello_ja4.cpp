@@ -4,7 +4,7 @@
 #include <string>
 
 #include "check.hpp"
-#include "hello/libcrypto.hpp"
+#include "crypto/libcrypto.hpp"
 #include "hello_heads.hpp"
 
 using namespace flowclass;
@@ -29,7 +29,7 @@ Hello with(const Extension& extension) {
     return hello;
 }
 
-std::string hex_of(const hello::Digest& digest) {
+std::string hex_of(const crypto::Digest& digest) {
     std::string out;
     for (const std::uint8_t octet : digest) {
         out += "0123456789abcdef"[octet >> 4U];
@@ -42,27 +42,28 @@ std::string hex_of(const hello::Digest& digest) {
 
 TEST(ja4_needs_a_library_that_is_here) {
     // All other tests of this file would be void without it.
-    CHECK(hello::libcrypto_available());
-    CHECK_EQ(hello::crypto_library().substr(0, 8), "OpenSSL ");
-    CHECK(hello::crypto_library().size() <= 16);
+    CHECK(crypto::libcrypto_available());
+    CHECK_EQ(crypto::crypto_library().substr(0, 8), "OpenSSL ");
+    CHECK(crypto::crypto_library().size() <= 16);
 }
 
 TEST(a_library_that_is_not_there_is_no_error) {
     const std::array<const char*, 2> names{"libno-such-library.so.1", "/nonexistent/libcrypto.so"};
-    CHECK(!hello::can_load_libcrypto(names));
+    CHECK(!crypto::can_load_libcrypto(names));
     const std::array<const char*, 1> another{"libc.so.6"};  // loads, and has none of the functions
-    CHECK(!hello::can_load_libcrypto(another));
+    CHECK(!crypto::can_load_libcrypto(another));
 }
 
 TEST(sha256_and_hmac_as_published) {
-    hello::Digest digest;
+    crypto::Digest digest;
     // FIPS 180-4's example, from NIST's cryptographic standards page.
-    CHECK(hello::sha256(octets_of("abc"), digest));
+    CHECK(crypto::sha256(octets_of("abc"), digest));
     CHECK_EQ(hex_of(digest), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     // RFC 4231 §4.2 and §4.3.
-    CHECK(hello::hmac_sha256(Octets(20, 0x0b), octets_of("Hi There"), digest));
+    CHECK(crypto::hmac_sha256(Octets(20, 0x0b), octets_of("Hi There"), digest));
     CHECK_EQ(hex_of(digest), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
-    CHECK(hello::hmac_sha256(octets_of("Jefe"), octets_of("what do ya want for nothing?"), digest));
+    CHECK(
+        crypto::hmac_sha256(octets_of("Jefe"), octets_of("what do ya want for nothing?"), digest));
     CHECK_EQ(hex_of(digest), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <string_view>
 
-#include "hello/libcrypto.hpp"
+#include "crypto/libcrypto.hpp"
 #include "hello/parse.hpp"
 
 namespace flowclass::hello {
@@ -173,8 +173,8 @@ bool put_hash(bool any, Bytes text, Writer& writer) noexcept {
         writer.put("000000000000");
         return true;
     }
-    Digest digest;
-    if (!sha256(text, digest)) {
+    crypto::Digest digest;
+    if (!crypto::sha256(text, digest)) {
         return false;
     }
     for (std::size_t at = 0; at < kHashLength / 2; ++at) {
@@ -207,7 +207,7 @@ bool put_extensions(const ClientHello& hello, const Values& extensions, Writer& 
 }  // namespace
 
 bool make_ja4(const ClientHello& hello, std::array<char, kJa4Length>& out) noexcept {
-    if (!libcrypto_available()) {
+    if (!crypto::libcrypto_available()) {
         return false;
     }
     Values suites;

@@ -164,7 +164,7 @@ class Initials {
 
 bool read_quic(const FlowHead& head, Direction direction, ClientHello& out) noexcept {
     const std::size_t first = head.next(direction);
-    if (first == head::kMaxEntries || !libcrypto_available()) {
+    if (first == head::kMaxEntries || !crypto::libcrypto_available()) {
         return false;
     }
     out.carrier = Carrier::quic;

@@ -39,7 +39,7 @@ constexpr std::uint32_t kVersion1 = 1;
 constexpr std::uint32_t kVersion2 = 0x6b3343cf;
 constexpr std::size_t kMostId = 20;     // RFC 9000 §17.2
 constexpr std::size_t kSampleStep = 4;  // the sample lies as if the number had four octets
-constexpr std::size_t kLeastSealed = kSampleStep + kAesBlockLength;
+constexpr std::size_t kLeastSealed = kSampleStep + crypto::kAesBlockLength;
 
 // nullptr: a version whose Initials are not read here.
 const Salt* salt_of(std::uint32_t version) noexcept {
@@ -58,7 +58,7 @@ const Salt* salt_of(std::uint32_t version) noexcept {
 
 // HKDF-Expand-Label (RFC 8446 §7.1) for at most one block of output: T(1) of RFC 5869 §2.3 is an
 // HMAC over the label's structure and the octet 1.
-bool expand_label(const Digest& secret,
+bool expand_label(const crypto::Digest& secret,
                   std::string_view label,
                   std::span<std::uint8_t> out) noexcept {
     constexpr std::string_view kPrefix = "tls13 ";
@@ -80,8 +80,9 @@ bool expand_label(const Digest& secret,
     }
     put(0);
     put(1);
-    Digest block;
-    if (out.size() > block.size() || !hmac_sha256(secret, Bytes(info).first(length), block)) {
+    crypto::Digest block;
+    if (out.size() > block.size() ||
+        !crypto::hmac_sha256(secret, Bytes(info).first(length), block)) {
         return false;
     }
     std::copy_n(block.begin(), out.size(), out.begin());
@@ -135,9 +136,9 @@ bool next_packet(ByteReader& reader, LongPacket& out) noexcept {
 bool InitialKeys::derive(std::uint32_t version, Bytes destination) noexcept {
     const Salt* const salt = salt_of(version);
     const bool second = version == kVersion2;
-    Digest initial;
-    Digest client;
-    return salt != nullptr && hmac_sha256(*salt, destination, initial) &&
+    crypto::Digest initial;
+    crypto::Digest client;
+    return salt != nullptr && crypto::hmac_sha256(*salt, destination, initial) &&
            expand_label(initial, "client in", client) &&
            expand_label(client, second ? "quicv2 key" : "quic key", key_) &&
            expand_label(client, second ? "quicv2 iv" : "quic iv", iv_) &&
@@ -151,26 +152,27 @@ Bytes InitialKeys::open(const LongPacket& packet, std::span<std::uint8_t> room) 
     if (!reader.ok() || header.empty() || sealed.size() < kLeastSealed) {
         return {};
     }
-    AesBlock mask{};
-    if (!aes128_block(header_key_, sealed.subspan(kSampleStep, kAesBlockLength), mask)) {
+    crypto::AesBlock mask{};
+    if (!crypto::aes128_block(
+            header_key_, sealed.subspan(kSampleStep, crypto::kAesBlockLength), mask)) {
         return {};
     }
     const std::array<std::uint8_t, 1> first{static_cast<std::uint8_t>(header[0] ^ (mask[0] & 15U))};
     const std::size_t number_length = (first[0] & 3U) + 1U;
     std::array<std::uint8_t, 4> number{};
-    GcmNonce nonce = iv_;
+    crypto::GcmNonce nonce = iv_;
     for (std::size_t at = 0; at < number_length; ++at) {
         number[at] = sealed[at] ^ mask[at + 1];
         nonce[nonce.size() - number_length + at] ^= number[at];
     }
     const Bytes text = sealed.subspan(number_length);
-    const std::size_t size = text.size() - std::min(text.size(), kGcmTagLength);
+    const std::size_t size = text.size() - std::min(text.size(), crypto::kGcmTagLength);
     if (size == 0 || size > room.size() ||
-        !aes128_gcm_open(key_,
-                         nonce,
-                         {first, header.subspan(1), Bytes(number).first(number_length)},
-                         text,
-                         room)) {
+        !crypto::aes128_gcm_open(key_,
+                                 nonce,
+                                 {first, header.subspan(1), Bytes(number).first(number_length)},
+                                 text,
+                                 room)) {
         return {};
     }
     return Bytes(room).first(size);

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include "hello/libcrypto.hpp"
+#include "crypto/libcrypto.hpp"
 
 namespace flowclass::hello {
 
@@ -36,9 +36,9 @@ class InitialKeys {
                                    std::span<std::uint8_t> room) const noexcept;
 
   private:
-    AesKey key_{};
-    AesKey header_key_{};
-    GcmNonce iv_{};
+    crypto::AesKey key_{};
+    crypto::AesKey header_key_{};
+    crypto::GcmNonce iv_{};
 };
 
 }  // namespace flowclass::hello

@@ -11,9 +11,9 @@
 #include <tuple>
 #include <vector>
 
+#include "crypto/libcrypto.hpp"
 #include "fingerprint/match.hpp"
 #include "head/head_block.hpp"
-#include "hello/libcrypto.hpp"
 
 namespace nb = nanobind;
 using namespace flowclass;
@@ -171,7 +171,7 @@ void bind_fingerprint(nb::module_& module) {
         "linked flows that it leads and follows.");
     module.def(
         "crypto_library",
-        [] { return std::string(hello::crypto_library()); },
+        [] { return std::string(crypto::crypto_library()); },
         "The library that opens QUIC Initials and hashes JA4, with its version; empty: none.");
     module.def("match_payloads",
                &match_payloads,

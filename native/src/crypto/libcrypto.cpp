@@ -1,7 +1,7 @@
 // Loading libcrypto and calling it. The declarations are our own, of functions whose names and
 // signatures are the same in OpenSSL 1.1 and 3 (manual pages EVP_DigestInit(3), EVP_EncryptInit(3),
 // HMAC(3), OPENSSL_VERSION_NUMBER(3)).
-#include "hello/libcrypto.hpp"
+#include "crypto/libcrypto.hpp"
 
 #include <dlfcn.h>
 
@@ -10,7 +10,7 @@
 #include <optional>
 #include <utility>
 
-namespace flowclass::hello {
+namespace flowclass::crypto {
 
 namespace {
 
@@ -264,4 +264,4 @@ bool aes128_gcm_open(const AesKey& key,
            lib->decrypt_final(context, rest.data(), &written) == 1;
 }
 
-}  // namespace flowclass::hello
+}  // namespace flowclass::crypto

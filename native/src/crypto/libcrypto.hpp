@@ -1,4 +1,4 @@
-// The few cryptographic functions that reading a QUIC Initial and a JA4 need, from OpenSSL's
+// The few cryptographic functions that QUIC Initials, JA4 and Crypto-PAn need, from OpenSSL's
 // libcrypto, loaded at run time (docs/decisions/0008). Takes: octets. Gives: octets, or false.
 // Guarantees: no header of OpenSSL is needed to build; the library is looked for once, by whichever
 // thread comes first; where there is none every function gives false and nothing else happens.
@@ -14,7 +14,7 @@
 
 #include "base/byte_reader.hpp"
 
-namespace flowclass::hello {
+namespace flowclass::crypto {
 
 inline constexpr std::size_t kDigestLength = 32;  // SHA-256
 inline constexpr std::size_t kAesKeyLength = 16;
@@ -46,4 +46,4 @@ bool aes128_gcm_open(const AesKey& key,
 // For tests: whether one of these names is a library with all that is needed.
 bool can_load_libcrypto(std::span<const char* const> names) noexcept;
 
-}  // namespace flowclass::hello
+}  // namespace flowclass::crypto
