@@ -62,7 +62,7 @@ std::span<const T> values(const batch::FlowBatch& rows, std::string_view name) {
 
 // The facts of a row that tell flows apart; two runs are equal when these are, row by row.
 struct Row {
-    std::string id;
+    std::string id, linked, server_name;
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
     std::int64_t start = 0;
@@ -74,17 +74,21 @@ struct Row {
     friend bool operator==(const Row&, const Row&) = default;
 };
 
+std::string text(const batch::FlowBatch& rows, std::string_view name, std::size_t row) {
+    const batch::ColumnData& column = rows.columns.children[column_index(name)];
+    const std::span offsets(static_cast<const std::int32_t*>(column.buffers[1].data),
+                            static_cast<std::size_t>(rows.rows) + 1);
+    const auto begin = static_cast<std::size_t>(offsets[row]);
+    const auto end = static_cast<std::size_t>(offsets[row + 1]);
+    return {static_cast<const char*>(column.buffers[2].data) + begin, end - begin};
+}
+
 void take(std::vector<batch::FlowBatch> batches, std::vector<Row>& rows) {
     for (const batch::FlowBatch& ready : batches) {
-        const batch::ColumnData& ids = ready.columns.children[column_index("flow_id")];
-        const std::span offsets(static_cast<const std::int32_t*>(ids.buffers[1].data),
-                                static_cast<std::size_t>(ready.rows) + 1);
-        const std::string_view text(static_cast<const char*>(ids.buffers[2].data),
-                                    static_cast<std::size_t>(offsets.back()));
         for (std::size_t row = 0; row < static_cast<std::size_t>(ready.rows); ++row) {
-            const auto begin = static_cast<std::size_t>(offsets[row]);
-            const auto end = static_cast<std::size_t>(offsets[row + 1]);
-            rows.push_back({std::string(text.substr(begin, end - begin)),
+            rows.push_back({text(ready, "flow_id", row),
+                            text(ready, "linked_flow_id", row),
+                            text(ready, "server_name", row),
                             values<std::uint64_t>(ready, "packets_fwd")[row] +
                                 values<std::uint64_t>(ready, "packets_rev")[row],
                             values<std::uint64_t>(ready, "bytes_fwd")[row] +
@@ -112,6 +116,7 @@ Run run(Bytes input, std::uint32_t threads, Piece piece) {
     engine::Options options;
     options.memcap = std::size_t{16} << 20U;
     options.threads = threads;
+    options.heads = threads > 1;
     options.batch_rows = threads == 1 ? 1000 : 7;
     options.hash_key = base::HashKey{};
     options.registry = registered;
