@@ -235,6 +235,35 @@ bool aes128_block(const AesKey& key, Bytes block, AesBlock& out) noexcept {
            std::cmp_equal(written, kAesBlockLength);
 }
 
+AesEncryptor::AesEncryptor(const AesKey& key) noexcept {
+    const Library* const lib = library();
+    CipherCtx* const context = lib != nullptr ? lib->cipher_ctx_new() : nullptr;
+    if (context != nullptr &&
+        lib->encrypt_init(context, lib->aes_ecb, nullptr, key.data(), nullptr) != 1) {
+        lib->cipher_ctx_free(context);
+        return;
+    }
+    context_ = context;
+}
+
+AesEncryptor::~AesEncryptor() {
+    if (context_ != nullptr) {
+        library()->cipher_ctx_free(static_cast<CipherCtx*>(context_));
+    }
+}
+
+bool AesEncryptor::encrypt(Bytes blocks, std::span<std::uint8_t> out) noexcept {
+    int written = 0;
+    return context_ != nullptr && blocks.size() % kAesBlockLength == 0 &&
+           out.size() >= blocks.size() && std::in_range<int>(blocks.size()) &&
+           library()->encrypt_update(static_cast<CipherCtx*>(context_),
+                                     out.data(),
+                                     &written,
+                                     blocks.data(),
+                                     static_cast<int>(blocks.size())) == 1 &&
+           std::cmp_equal(written, blocks.size());
+}
+
 bool aes128_gcm_open(const AesKey& key,
                      const GcmNonce& nonce,
                      std::initializer_list<Bytes> associated,

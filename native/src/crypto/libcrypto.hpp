@@ -2,7 +2,7 @@
 // libcrypto, loaded at run time (docs/decisions/0008). Takes: octets. Gives: octets, or false.
 // Guarantees: no header of OpenSSL is needed to build; the library is looked for once, by whichever
 // thread comes first; where there is none every function gives false and nothing else happens.
-// Algorithms are fetched once and contexts are kept for each thread.
+// Algorithms are fetched once and contexts are kept for each thread, or in an AesEncryptor.
 #pragma once
 
 #include <array>
@@ -35,6 +35,22 @@ bool sha256(base::Bytes octets, Digest& out) noexcept;
 bool hmac_sha256(base::Bytes key, base::Bytes octets, Digest& out) noexcept;
 // One block of AES-128 in ECB mode.
 bool aes128_block(const AesKey& key, base::Bytes block, AesBlock& out) noexcept;
+// AES-128 in ECB mode under one key, for many blocks: its own context, so an object is for one
+// thread at a time. Without libcrypto it gives false.
+class AesEncryptor {
+  public:
+    explicit AesEncryptor(const AesKey& key) noexcept;
+    ~AesEncryptor();
+    AesEncryptor(const AesEncryptor&) = delete;
+    AesEncryptor& operator=(const AesEncryptor&) = delete;
+
+    // `out` has at least the room of `blocks`, which are whole ones.
+    bool encrypt(base::Bytes blocks, std::span<std::uint8_t> out) noexcept;
+
+  private:
+    void* context_ = nullptr;  // OpenSSL's; nullptr where there is none
+};
+
 // AES-128-GCM; the tag is the last 16 octets of `sealed`. False when it does not fit: `out` then
 // holds nothing of worth. `out` must have room for sealed.size() - 16 octets.
 bool aes128_gcm_open(const AesKey& key,
