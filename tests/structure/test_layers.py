@@ -52,7 +52,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("udf", "features", "registries", "sources", "sinks", "vectors"),
     ("registry", "policy"),
     ("pipeline",),
-    ("accuracy", "explain"),
+    ("accuracy", "explain", "report"),
     ("__init__",),
     ("cli",),
 )

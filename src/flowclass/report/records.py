@@ -1,0 +1,104 @@
+"""Takes a file of flow records. Gives its batches, one after the other, with the columns a report needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flowclass.errors import SchemaError, SourceError
+
+ROWS = 65_536
+COLUMNS = (
+    "flow_id", "time_start", "time_end", "src_ip", "dst_ip", "src_port", "dst_port", "packets_fwd", "packets_rev",
+    "bytes_fwd", "bytes_rev", "truncated_packets", "segment", "protocol", "protocol_class", "tier", "evidence_bits",
+    "server_name", "registry_match", "registration_id", "policy_outcome", "policy_phase", "policy_reason",
+)  # fmt: skip
+
+
+class Records:
+    """The flow records of a run, to be read as often as needed.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet or Arrow, or the folder that ``classify -o`` wrote into.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    metadata : dict of str to str
+        What the file says about the run, without the prefix ``flowclass.``.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read.
+    SchemaError
+        When it holds no flow records.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            path = next((found for found in (path / "flows.parquet", path / "flows.arrow") if found.exists()), path)
+        self.path = path
+        _, schema = self._open()
+        absent = [name for name in COLUMNS if name not in schema.names]
+        if absent:
+            raise SchemaError(f"{path}: holds no flow records: column {absent[0]} is missing; give what classify wrote")
+        self.metadata = {
+            key.decode("utf-8", "replace").removeprefix("flowclass."): value.decode("utf-8", "replace")
+            for key, value in sorted((schema.metadata or {}).items())
+            if key.startswith(b"flowclass.")
+        }
+
+    def tables(self, *columns: str) -> Iterator[Any]:
+        """Give the records as small tables of the columns asked for, dictionaries as their values.
+
+        Parameters
+        ----------
+        *columns : str
+            Of ``COLUMNS``; all of them where none is named.
+        """
+        import pyarrow as pa
+
+        names = list(columns or COLUMNS)
+        batches, _ = self._open(names)
+        try:
+            for batch in batches:
+                yield pa.table([_plain(batch.column(name)) for name in names], names=names)
+        except (OSError, pa.ArrowException) as problem:
+            raise self._unreadable(problem) from problem
+
+    def _open(self, columns: list[str] | None = None) -> tuple[Iterator[Any], Any]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(6)
+            if head[:4] == b"PAR1":
+                parquet = pq.ParquetFile(self.path)
+                return parquet.iter_batches(batch_size=ROWS, columns=columns), parquet.schema_arrow
+            if head == b"ARROW1":
+                made = pa.ipc.open_file(self.path)
+                return (made.get_batch(number) for number in range(made.num_record_batches)), made.schema
+            if head[:4] == b"\xff\xff\xff\xff":
+                stream = pa.ipc.open_stream(self.path)
+                return iter(stream), stream.schema
+        except (OSError, pa.ArrowException) as problem:
+            raise self._unreadable(problem) from problem
+        raise SourceError(f"{self.path}: is neither Parquet nor Arrow; write the flows with classify -o flows.parquet")
+
+    def _unreadable(self, problem: Exception) -> SourceError:
+        why = getattr(problem, "strerror", None) or problem
+        return SourceError(f"{self.path}: cannot be read: {why}; give what classify wrote with -o")
+
+
+def _plain(column: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
