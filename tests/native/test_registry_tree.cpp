@@ -102,7 +102,12 @@ std::vector<IpAddress> edges(const std::vector<Prefix>& prefixes) {
 
 void compare(const Built& built, const std::vector<IpAddress>& addresses) {
     std::vector<std::uint32_t> bulk(addresses.size());
+    std::vector<std::uint32_t> portable(addresses.size());
     built.tree.find(addresses, bulk);
+    built.tree.find(addresses, portable, RadixTree::Code::portable);
+    CHECK(bulk == portable);
+    const auto adopted = RadixTree::adopt(built.tree.words(), built.sets.size());
+    CHECK(adopted.ok());
     for (std::size_t index = 0; index < addresses.size(); ++index) {
         CHECK_EQ(joined(look_up(built, addresses[index])),
                  joined(scan(built.prefixes, addresses[index])));
@@ -191,6 +196,66 @@ TEST(registry_tree_dense_nodes) {
     compare(build(prefixes), edges(prefixes));
 }
 
+// Enough runs for nodes of every kind at every width of the first level, and groups that are not
+// full.
+TEST(registry_tree_wide_first_level) {
+    std::mt19937_64 random(99);
+    std::vector<Prefix> prefixes;
+    for (std::uint32_t count = 0; count < 600'000; ++count) {
+        const auto address = static_cast<std::uint32_t>(random());
+        prefixes.push_back({IpAddress::v4(address), 32});
+        const std::uint64_t high = 0x20010db800000000ULL | (random() & 0xffffff00ULL);
+        prefixes.push_back({IpAddress::v6(high, 0), 64});
+    }
+    const Built built = build(std::move(prefixes));
+    CHECK(built.tree.words()[0] > RadixTree::kLeastRootBits);
+    std::vector<IpAddress> addresses;
+    for (std::size_t index = 0; index < built.prefixes.size(); index += 997) {
+        addresses.push_back(built.prefixes[index].address);
+    }
+    std::vector<std::uint32_t> found(addresses.size());
+    built.tree.find(addresses, found);
+    for (std::size_t index = 0; index < addresses.size(); ++index) {
+        const std::vector<std::uint32_t> entries = built.sets.entries(found[index]);
+        CHECK(!entries.empty());
+        for (const std::uint32_t entry : entries) {
+            CHECK(built.prefixes[entry].address == addresses[index]);
+        }
+        const IpAddress& address = addresses[index];
+        if (address.version == 6) {
+            CHECK_EQ(built.tree.find(IpAddress::v6(address.high | 0x80U, ~0ULL)), 0U);
+        }
+    }
+}
+
+TEST(registry_tree_refuses_words_that_lead_astray) {
+    std::mt19937_64 random(5);
+    std::vector<Prefix> prefixes = random_prefixes(random, 200, 4);
+    const std::vector<Prefix> six = random_prefixes(random, 200, 6);
+    prefixes.insert(prefixes.end(), six.begin(), six.end());
+    const Built built = build(std::move(prefixes));
+    const std::vector<IpAddress> addresses = edges(built.prefixes);
+    std::vector<std::uint32_t> found(addresses.size());
+    const auto original = built.tree.words();
+    std::size_t refused = 0;
+    for (int round = 0; round < 3000; ++round) {
+        std::vector<std::uint32_t> words(original.begin(), original.end());
+        const std::size_t place = round % 8 == 0 ? random() % 2 : random() % words.size();
+        words[place] ^= 1U << (random() % 32);
+        const auto tree = RadixTree::adopt(words, built.sets.size());
+        refused += tree.ok() ? 0U : 1U;
+        if (tree.ok()) {
+            tree.value().find(addresses, found);
+            for (const std::uint32_t set : found) {
+                CHECK(set < built.sets.size());
+            }
+        }
+        words.resize(random() % words.size());
+        CHECK(!RadixTree::adopt(words, built.sets.size()).ok());
+    }
+    CHECK(refused > 100);
+}
+
 TEST(registry_tree_random_nests_equal_a_scan) {
     std::mt19937_64 random(20241120);
     for (int round = 0; round < 60; ++round) {
@@ -228,6 +293,10 @@ TEST(registry_tree_columns_of_numbers) {
     std::vector<std::uint32_t> six_found(six_expected.size());
     built.tree.find_v4(four_words, four_found);
     built.tree.find_v6(six_octets, six_found);
+    CHECK(four_found == four_expected);
+    CHECK(six_found == six_expected);
+    built.tree.find_v4(four_words, four_found, RadixTree::Code::portable);
+    built.tree.find_v6(six_octets, six_found, RadixTree::Code::portable);
     CHECK(four_found == four_expected);
     CHECK(six_found == six_expected);
 }

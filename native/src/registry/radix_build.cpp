@@ -1,6 +1,7 @@
 // Builds the tree of radix_tree.hpp: prefixes -> the points where the answer changes, in address
 // order -> nodes, depth first. Set-up code: linear in the prefixes, allocates; recursion is at most
 // 16 deep.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <span>
@@ -14,9 +15,12 @@ namespace {
 
 using Kind = RadixTree::Kind;
 
-constexpr unsigned kRootBits = 16;
-constexpr unsigned kMaxPathBits = 56;  // so that a shift by it and by 64 minus it are both defined
-constexpr std::size_t kMaxSparseChanges = 8;
+// A range node costs as much to search for one change as for fifteen: the first level is as wide as
+// leaves each of its slots about half of them.
+constexpr unsigned kChangesPerRootSlot = 8;
+// With 16 bits behind it one range node finishes an IPv4 address.
+constexpr std::array<unsigned, 2> kLeastUsed{16, 12};
+constexpr unsigned kShortestPath = 8;  // fewer shared bits are not worth a node of their own
 
 // From `start` on, up to the next change, the answer is `id`.
 struct Change {
@@ -74,8 +78,14 @@ constexpr unsigned common_bits(Key left, Key right) noexcept {
     const auto low = static_cast<std::uint64_t>(differing);
     return static_cast<unsigned>(high != 0 ? std::countl_zero(high) : 64 + std::countl_zero(low));
 }
-constexpr std::uint32_t octet_at(Key key, unsigned depth) noexcept {
-    return static_cast<std::uint32_t>(key >> (120U - depth)) & 0xffU;
+// The next `bits` bits behind the first `depth` ones; behind the last bit come zeros.
+constexpr std::uint32_t piece_at(Key key, unsigned depth, unsigned bits) noexcept {
+    return depth >= 128 ? 0 : static_cast<std::uint32_t>((key << depth) >> (128U - bits));
+}
+constexpr unsigned root_bits_for(std::size_t changes, unsigned least) noexcept {
+    const auto wanted = static_cast<unsigned>(std::bit_width(changes / kChangesPerRootSlot));
+    return std::clamp(
+        wanted, changes == 0 ? RadixTree::kLeastRootBits : least, RadixTree::kMostRootBits);
 }
 
 // The addresses that share their first `depth` bits with `base`; `id` is the answer at `base`,
@@ -119,20 +129,12 @@ class Builder {
 
     [[nodiscard]] bool full() const noexcept { return words_.size() > RadixTree::kMaxId; }
 
-    void fill_root(Changes changes, std::size_t root) {
+    void fill_root(Changes changes, std::size_t root, unsigned bits) {
         std::uint32_t id = 0;
         std::size_t next = 0;
-        for (std::size_t index = 0; index < RadixTree::kRootSlots; ++index) {
-            Block block{{}, id, static_cast<Key>(index) << (128U - kRootBits), kRootBits};
-            const Key last = block.base | host_mask(kRootBits);
-            if (next < changes.size() && changes[next].start == block.base) {
-                block.id = changes[next++].id;
-            }
-            const std::size_t first = next;
-            while (next < changes.size() && changes[next].start <= last) {
-                ++next;
-            }
-            block.changes = changes.subspan(first, next - first);
+        for (std::size_t index = 0; index < std::size_t{1} << bits; ++index) {
+            Block block{{}, id, static_cast<Key>(index) << (128U - bits), bits};
+            take(block, changes, next);
             id = block.changes.empty() ? block.id : block.changes.back().id;
             const std::uint32_t slot = build(block);
             words_[root + index] = slot;
@@ -140,9 +142,57 @@ class Builder {
     }
 
   private:
+    // Gives a block, which follows the one before it, its share of the changes from `next` on.
+    static void take(Block& block, Changes changes, std::size_t& next) noexcept {
+        const Key last = block.base | host_mask(block.depth);
+        if (next < changes.size() && changes[next].start == block.base) {
+            block.id = changes[next++].id;
+        }
+        const std::size_t first = next;
+        while (next < changes.size() && changes[next].start <= last) {
+            ++next;
+        }
+        block.changes = changes.subspan(first, next - first);
+    }
+
+    // What a node of `bits` bits would hold: the runs behind the first, at most
+    // kMostBounds + 1 of them counted, and whether any of them leads further down.
+    struct Shape {
+        std::size_t bounds = 0;
+        bool is_last = true;
+    };
+    static Shape shape_of(const Block& block, unsigned bits) noexcept {
+        Shape shape;
+        const Key below = host_mask(block.depth + bits);
+        std::uint32_t begun = 0;  // the piece that the latest run begins with
+        for (const Change& change : block.changes) {
+            const std::uint32_t piece = piece_at(change.start, block.depth, bits);
+            if (piece > begun) {
+                ++shape.bounds;
+                begun = piece;
+            }
+            if ((change.start & below) != 0) {
+                shape.is_last = false;
+                if (piece + 1 != begun) {
+                    ++shape.bounds;
+                    begun = piece + 1;
+                }
+            }
+            if (shape.bounds > RadixTree::kMostBounds) {
+                break;
+            }
+        }
+        return shape;
+    }
+
     std::uint32_t build(const Block& block) {
         if (block.changes.empty() || full()) {
             return block.id;
+        }
+        const Shape shape = shape_of(block, RadixTree::kRangeBits);
+        const bool is_range = shape.bounds <= RadixTree::kMostBounds;
+        if (is_range && shape.is_last) {
+            return range_node(block);
         }
         const Island before = island_with_outside_before(block);
         Island island = before;
@@ -155,20 +205,19 @@ class Builder {
         const unsigned shared = common_bits(island.first, island.last);
         const bool is_prefix = (island.first & host_mask(shared)) == 0 &&
                                (island.last | host_mask(shared)) == island.last;
-        if (island.one_answer && is_prefix && shared - block.depth <= kMaxPathBits) {
+        if (island.one_answer && is_prefix) {
             const std::uint32_t inside =
                 island.first == block.base ? block.id : block.changes.front().id;
             return path(block, island, shared - block.depth, inside);
         }
-        const unsigned whole_octets = (shared - block.depth) & ~7U;
-        const unsigned bits = whole_octets < kMaxPathBits ? whole_octets : kMaxPathBits;
-        if (bits == 0) {
-            return octet_node(block);
+        if (shared - block.depth >= kShortestPath) {
+            const unsigned bits = shared - block.depth;
+            return path(block, island, bits, build(inner_block(block, island, bits)));
         }
-        return path(block, island, bits, build(inner_block(block, island, bits)));
+        return is_range ? range_node(block) : dense_node(block);
     }
 
-    // The sub-block of the octets that the island's addresses share.
+    // The sub-block of the bits that the island's addresses share.
     static Block inner_block(const Block& block, const Island& island, unsigned bits) noexcept {
         Block inner{block.changes, block.id, 0, block.depth + bits};
         inner.base = island.first & ~host_mask(inner.depth);
@@ -183,49 +232,39 @@ class Builder {
         return inner;
     }
 
-    // The runs of equal slots of one node, by the octet they begin with.
+    // The runs of equal slots of one node, by the piece of an address they begin with.
     struct Runs {
-        std::array<std::uint8_t, 256> starts{};
+        std::array<std::uint16_t, 256> starts{};
         std::array<std::uint32_t, 256> slots{};
         std::size_t count = 0;
 
-        void add(std::uint32_t octet, std::uint32_t slot) noexcept {
+        void add(std::uint32_t piece, std::uint32_t slot) noexcept {
             if (count == 0 || slots[count - 1] != slot) {
-                starts[count] = static_cast<std::uint8_t>(octet);
+                starts[count] = static_cast<std::uint16_t>(piece);
                 slots[count++] = slot;
             }
         }
     };
 
-    std::uint32_t octet_node(const Block& block) {
-        Runs runs;
+    void collect(const Block& block, unsigned bits, Runs& runs) {
         std::uint32_t id = block.id;
         std::size_t next = 0;
-        for (std::uint32_t octet = 0; octet < 256; ++octet) {
-            if (next == block.changes.size()) {
-                runs.add(octet, id);
-                break;
+        std::uint32_t piece = 0;
+        while (next < block.changes.size()) {
+            const std::uint32_t changing = piece_at(block.changes[next].start, block.depth, bits);
+            if (changing > piece) {
+                runs.add(piece, id);
+                piece = changing;
             }
-            const std::uint32_t changing = octet_at(block.changes[next].start, block.depth);
-            if (changing > octet) {
-                runs.add(octet, id);
-                octet = changing;
-            }
-            Block child{{}, id, block.base, block.depth + 8};
-            child.base |= static_cast<Key>(octet) << (120U - block.depth);
-            if (block.changes[next].start == child.base) {
-                child.id = block.changes[next++].id;
-            }
-            const std::size_t first = next;
-            while (next < block.changes.size() &&
-                   octet_at(block.changes[next].start, block.depth) == octet) {
-                ++next;
-            }
-            child.changes = block.changes.subspan(first, next - first);
+            Block child{{}, id, block.base, block.depth + bits};
+            child.base |= (static_cast<Key>(piece) << (128U - bits)) >> block.depth;
+            take(child, block.changes, next);
             id = child.changes.empty() ? child.id : child.changes.back().id;
-            runs.add(octet, build(child));
+            runs.add(piece++, build(child));
         }
-        return runs.count <= kMaxSparseChanges + 1 ? sparse(runs) : dense(runs);
+        if (piece < 1U << bits) {
+            runs.add(piece, id);
+        }
     }
 
     [[nodiscard]] std::uint32_t node_here(Kind kind) const noexcept {
@@ -250,27 +289,35 @@ class Builder {
         words_.push_back(bits);
         words_.push_back(island.outside);
         words_.push_back(inside);
-        words_.push_back(static_cast<std::uint32_t>(value >> 96U));
-        if (bits > 32) {
-            words_.push_back(static_cast<std::uint32_t>(value >> 64U));
+        for (unsigned done = 0; done < bits; done += 32) {
+            words_.push_back(static_cast<std::uint32_t>(value >> (96U - done)));
         }
         return node;
     }
 
-    std::uint32_t sparse(const Runs& runs) {
-        const std::uint32_t node = node_here(Kind::sparse);
-        std::uint64_t run_ends = ~0ULL;
-        for (std::size_t run = 1; run < runs.count; ++run) {
-            const auto place = static_cast<unsigned>(8 * (run - 1));
-            run_ends &= ~(0xffULL << place);
-            run_ends |= static_cast<std::uint64_t>(runs.starts[run] - 1) << place;
+    std::uint32_t range_node(const Block& block) {
+        Runs runs;
+        collect(block, RadixTree::kRangeBits, runs);
+        if (runs.count == 1) {
+            return runs.slots[0];
         }
-        append(run_ends);
+        const std::uint32_t node = node_here(Kind::range);
+        std::array<std::uint16_t, 2 * RadixTree::kRangeWords> halves{};
+        halves[0] = static_cast<std::uint16_t>(runs.count - 1);
+        for (std::size_t run = 1; run < runs.count; ++run) {
+            halves[run] = static_cast<std::uint16_t>(runs.starts[run] - 1);
+        }
+        const auto packed =
+            std::bit_cast<std::array<std::uint32_t, RadixTree::kRangeWords>>(halves);
+        const auto used = std::span(packed).first((runs.count + 1) / 2);
+        words_.insert(words_.end(), used.begin(), used.end());
         append_slots(runs);
         return node;
     }
 
-    std::uint32_t dense(const Runs& runs) {
+    std::uint32_t dense_node(const Block& block) {
+        Runs runs;
+        collect(block, RadixTree::kDenseBits, runs);
         const std::uint32_t node = node_here(Kind::dense);
         std::array<std::uint64_t, 4> bits{};
         for (std::size_t run = 1; run < runs.count; ++run) {
@@ -291,22 +338,37 @@ class Builder {
     std::vector<std::uint32_t>& words_;
 };
 
+// The header and two empty first levels.
+std::vector<std::uint32_t> empty_words(std::array<unsigned, 2> root_bits) {
+    const std::size_t slots = (std::size_t{1} << root_bits[0]) + (std::size_t{1} << root_bits[1]);
+    std::vector<std::uint32_t> words(RadixTree::kHeaderWords + slots, 0);
+    words[0] = root_bits[0];
+    words[1] = root_bits[1];
+    return words;
+}
+
 }  // namespace
 
-RadixTree::RadixTree() : words_(std::vector<std::uint32_t>(2 * kRootSlots + 1, 0)) {}
+RadixTree::RadixTree() : words_(empty_words({kLeastRootBits, kLeastRootBits})) {}
 
 base::Result<RadixTree> RadixTree::build(std::span<const PrefixLeaf> leaves) {
-    std::vector<std::uint32_t> words(2 * kRootSlots, 0);
-    Builder builder(words);
+    std::array<std::vector<Change>, 2> changes;
+    std::array<unsigned, 2> root_bits{};
     std::size_t next = 0;
-    for (const unsigned version : {4U, 6U}) {
+    for (std::size_t family = 0; family < 2; ++family) {
         Sweep sweep;
-        while (next < leaves.size() && leaves[next].prefix.address.version == version) {
+        while (next < leaves.size() &&
+               leaves[next].prefix.address.version == (family == 0 ? 4 : 6)) {
             sweep.add(leaves[next++]);
         }
-        builder.fill_root(sweep.finish(), version == 4 ? 0 : kRootSlots);
+        changes[family] = sweep.finish();
+        root_bits[family] = root_bits_for(changes[family].size(), kLeastUsed[family]);
     }
-    words.push_back(0);  // a path node at the very end may be read one word further
+    std::vector<std::uint32_t> words = empty_words(root_bits);
+    Builder builder(words);
+    builder.fill_root(changes[0], kHeaderWords, root_bits[0]);
+    builder.fill_root(changes[1], kHeaderWords + (std::size_t{1} << root_bits[0]), root_bits[1]);
+    words.insert(words.end(), kTailWords, 0);
     words.shrink_to_fit();
     if (builder.full()) {
         return base::Error{"the registry has more prefixes than one tree can hold; split it"};

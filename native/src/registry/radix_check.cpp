@@ -19,12 +19,12 @@ namespace {
 using Kind = RadixTree::Kind;
 using Words = std::span<const std::uint32_t>;
 
-constexpr std::size_t kFirstNode = 2 * RadixTree::kRootSlots;
-constexpr unsigned kRootBits = 16;
-constexpr unsigned kMaxPathBits = 56;
-constexpr unsigned kOctetBits = 8;
 constexpr unsigned kMostBits = 128;
-constexpr std::size_t kMostSparseSlots = 9;
+constexpr unsigned kBitsBeforeV4 = 96;  // an IPv4 address is used up where an IPv6 one is
+
+bool is_root_bits(std::uint32_t bits) noexcept {
+    return bits >= RadixTree::kLeastRootBits && bits <= RadixTree::kMostRootBits;
+}
 
 class Checker {
   public:
@@ -33,12 +33,27 @@ class Checker {
     }
 
     bool holds() {
-        for (std::size_t slot = 0; slot < kFirstNode; ++slot) {
-            if (!leads(words_[slot], words_.size(), kRootBits)) {
+        if (words_.size() < RadixTree::kHeaderWords || !is_root_bits(words_[0]) ||
+            !is_root_bits(words_[1])) {
+            return false;
+        }
+        const std::size_t first_v6 = RadixTree::kHeaderWords + (std::size_t{1} << words_[0]);
+        first_node_ = first_v6 + (std::size_t{1} << words_[1]);
+        if (words_.size() < first_node_ + RadixTree::kTailWords) {
+            return false;
+        }
+        tail_ = words_.size() - RadixTree::kTailWords;
+        const Words tail = words_.subspan(tail_);
+        if (std::any_of(tail.begin(), tail.end(), [](std::uint32_t word) { return word != 0; })) {
+            return false;
+        }
+        for (std::size_t slot = RadixTree::kHeaderWords; slot < first_node_; ++slot) {
+            const unsigned bits = slot < first_v6 ? kBitsBeforeV4 + words_[0] : words_[1];
+            if (!leads(words_[slot], tail_, bits)) {
                 return false;
             }
         }
-        for (std::size_t node = words_.size(); node-- > kFirstNode;) {
+        for (std::size_t node = tail_; node-- > first_node_;) {
             if (marks_[node].kind != 0 && !node_holds(node)) {
                 return false;
             }
@@ -59,7 +74,7 @@ class Checker {
         if (kind == Kind::leaf) {
             return target < id_count_;
         }
-        if (target < kFirstNode || target >= parent || bits >= kMostBits) {
+        if (target < first_node_ || target >= parent || bits >= kMostBits) {
             return false;
         }
         Mark& mark = marks_[target];
@@ -81,32 +96,30 @@ class Checker {
         });
     }
 
+    // Every node begins before the tail, so that its first kTailWords words are there.
     bool node_holds(std::size_t node) {
-        const std::size_t behind = words_.size() - node;
         const unsigned bits = marks_[node].bits;
         switch (static_cast<Kind>(marks_[node].kind)) {
-            case Kind::path:  // find() reads two words of bits even where one is used
-                return behind >= 5 && words_[node] >= 1 && words_[node] <= kMaxPathBits &&
-                       all_lead(node + 1, 2, node, bits + words_[node]);
-            case Kind::sparse:
-                return behind >= 2 &&
-                       all_lead(node + 2, sparse_slots(node), node, bits + kOctetBits);
+            case Kind::path:
+                return words_[node] >= 1 && words_[node] <= kMostBits - bits &&
+                       words_[node] < kMostBits && all_lead(node + 1, 2, node, bits + words_[node]);
+            case Kind::range: {
+                const std::size_t bounds = bounds_of(node);
+                return bounds >= 1 && bounds <= RadixTree::kMostBounds &&
+                       all_lead(
+                           node + (bounds + 2) / 2, bounds + 1, node, bits + RadixTree::kRangeBits);
+            }
             case Kind::dense:
-                return behind >= 9 && ranks_hold(node) &&
-                       all_lead(node + 9, dense_slots(node), node, bits + kOctetBits);
+                return words_.size() - node >= 9 && ranks_hold(node) &&
+                       all_lead(node + 9, dense_slots(node), node, bits + RadixTree::kDenseBits);
             case Kind::leaf:
                 break;
         }
         return true;
     }
 
-    // One for each run end below 255 and one more: no octet is greater than 255.
-    [[nodiscard]] std::size_t sparse_slots(std::size_t node) const {
-        std::size_t most = 1;
-        for (unsigned place = 0; place < kMostSparseSlots - 1; ++place) {
-            most += (words_[node + place / 4] >> (8 * (place % 4)) & 0xffU) != 0xffU ? 1U : 0U;
-        }
-        return most;
+    [[nodiscard]] std::size_t bounds_of(std::size_t node) const {
+        return std::bit_cast<std::array<std::uint16_t, 2>>(words_[node])[0];
     }
     [[nodiscard]] std::size_t bits_set(std::size_t node, std::size_t word) const {
         return static_cast<std::size_t>(std::popcount(words_[node + 2 * word]) +
@@ -128,6 +141,8 @@ class Checker {
 
     Words words_;
     std::size_t id_count_;
+    std::size_t first_node_ = 0;
+    std::size_t tail_ = 0;
     std::vector<Mark> marks_;
 };
 
@@ -135,7 +150,7 @@ class Checker {
 
 base::Result<RadixTree> RadixTree::adopt(std::span<const std::uint32_t> words,
                                          std::size_t id_count) {
-    if (words.size() <= kFirstNode || words.size() > std::size_t{kMaxId} + 2) {
+    if (words.size() > std::size_t{kMaxId} + RadixTree::kTailWords) {
         return base::Error{"it has a number of words that no tree has"};
     }
     if (id_count == 0 || !Checker(words, id_count).holds()) {

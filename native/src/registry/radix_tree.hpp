@@ -6,19 +6,20 @@
 //
 // The whole tree is one array of 32-bit words, without pointers, so that it can be written to a
 // file and mapped:
-//   words [0, 65536)       one slot for each value of an IPv4 address's first 16 bits
-//   words [65536, 131072)  the same for IPv6
-//   then the nodes, children before parents.
+//   words 0 and 1   how many first bits of an address pick a slot of the first level, for IPv4 and
+//                   for IPv6: as many as the prefixes need
+//   then one slot for each value of those bits, IPv4's, then IPv6's; then the nodes, children
+//   before parents; then kTailWords zeros, so that every node may be read kRangeWords wide.
 // A slot is a leaf (top two bits 00: the id itself) or a node (kind in the top two bits, word index
 // below):
-//   dense   8 words: bit b set where the answer for next octet b differs from that for b - 1; 1
-//   word: four octets, the bits
-//           set before each 64; then one slot for each run of equal answers, the first for octet 0
-//   sparse  2 words: eight octets, the last octet of each run but the last, 255 where unused; then
-//   the slots, at most 9 path    1 word: n, the number of bits to compare (1..56); the slot when
-//   they differ (a leaf); the slot when they
-//           are equal; 1 or 2 words: the bits, left-aligned. A slot that is no leaf goes on behind
-//           whole octets.
+//   range   for the next 16 bits. Halves of words: n, the number of runs of equal answers but the
+//           last (1..15), and the last value of each of those runs; then n + 1 slots
+//   dense   for the next 8 bits. 8 words: bit b set where the answer for b differs from that for
+//           b - 1; 1 word: four octets, the bits set before each 64; then one slot for each run of
+//           equal answers
+//   path    1 word: n, the number of bits to compare (1..127); the slot when they differ (a leaf);
+//           the slot when they are equal; the bits, left-aligned, in as many words as they fill.
+// Bits behind an address's last are 0.
 #pragma once
 
 #include <cstddef>
@@ -37,8 +38,18 @@ class RadixTree {
   public:
     static constexpr std::uint32_t kIndexBits = 30;
     static constexpr std::uint32_t kMaxId = (1U << kIndexBits) - 1;
-    static constexpr std::size_t kRootSlots = 65536;
-    enum class Kind : std::uint32_t { leaf, dense, sparse, path };
+    enum class Kind : std::uint32_t { leaf, dense, range, path };
+    static constexpr unsigned kDenseBits = 8;
+    static constexpr unsigned kRangeBits = 16;
+    static constexpr std::size_t kMostBounds = 15;
+    static constexpr std::size_t kRangeWords = 8;  // of a range node with all its bounds
+    static constexpr unsigned kLeastRootBits = 8;
+    static constexpr unsigned kMostRootBits = 20;
+    static constexpr std::size_t kHeaderWords = 2;
+    static constexpr std::size_t kTailWords = 8;
+
+    // Which machine code looks up in bulk: the best this processor has, or that for any.
+    enum class Code : std::uint8_t { best, portable };
 
     RadixTree();
 
@@ -51,17 +62,21 @@ class RadixTree {
     static base::Result<RadixTree> adopt(std::span<const std::uint32_t> words,
                                          std::size_t id_count);
     // Stands in files that hold words(): to be raised whenever their meaning changes.
-    static constexpr std::uint32_t kLayout = 1;
+    static constexpr std::uint32_t kLayout = 2;
 
     [[nodiscard]] std::uint32_t find(const base::IpAddress& address) const noexcept;
 
     // In bulk; `out` is as long as the input. The second form takes IPv4 addresses in host order,
     // the third IPv6 addresses of 16 octets each in network order.
     void find(std::span<const base::IpAddress> addresses,
-              std::span<std::uint32_t> out) const noexcept;
+              std::span<std::uint32_t> out,
+              Code code = Code::best) const noexcept;
     void find_v4(std::span<const std::uint32_t> addresses,
-                 std::span<std::uint32_t> out) const noexcept;
-    void find_v6(std::span<const std::uint8_t> octets, std::span<std::uint32_t> out) const noexcept;
+                 std::span<std::uint32_t> out,
+                 Code code = Code::best) const noexcept;
+    void find_v6(std::span<const std::uint8_t> octets,
+                 std::span<std::uint32_t> out,
+                 Code code = Code::best) const noexcept;
 
     [[nodiscard]] std::span<const std::uint32_t> words() const noexcept { return words_; }
     [[nodiscard]] std::size_t memory_bytes() const noexcept { return words_.memory_bytes(); }
