@@ -87,7 +87,7 @@ bool gather(const FlowHead& head, Evidence& evidence, std::size_t most, ReadOne 
         if (payload.length == 0) {
             continue;
         }
-        Claims claims;
+        Claims claims;  // NOLINT(misc-const-correctness): `read_one` fills it
         const Reading reading = read_one(payload, claims);
         tally.add(reading);
         wrong += reading == Reading::contradicts ? 1U : 0U;

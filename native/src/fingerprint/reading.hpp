@@ -87,6 +87,13 @@ inline void add_at(Evidence& evidence,
     }
 }
 
+// Seconds since 1970 within a week of the capture.
+inline bool is_within_a_week(std::uint32_t seconds, base::TimeNs time) noexcept {
+    constexpr std::int64_t kWeek = std::int64_t{7} * 24 * 3600;
+    const std::int64_t distance = std::int64_t{seconds} - time / base::kSecond;
+    return distance < kWeek && distance > -kWeek;
+}
+
 // A port is no octet of any payload: it is shown with the first check, and so adds no direction.
 inline void add_port(Evidence& evidence, const Rule& rule, const FlowHead& head) noexcept {
     for (std::size_t entry = 0; entry < head.entry_count && !evidence.empty(); ++entry) {

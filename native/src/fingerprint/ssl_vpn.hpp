@@ -239,7 +239,7 @@ bool add_tunnel_frames(Evidence& evidence,
         bool is_frame = offset < stream.size() && read(stream, offset, frame);
         for (std::size_t count = 0; is_frame && count < kMost; ++count) {
             const std::size_t end = offset + frame.length;
-            TunnelFrame next;
+            TunnelFrame next;  // NOLINT(misc-const-correctness): `read` fills it
             const bool follows = end < stream.size() && read(stream, end, next);
             if (!follows && end + header <= stream.size()) {
                 return false;

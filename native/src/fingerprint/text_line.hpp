@@ -101,7 +101,7 @@ inline std::size_t word_at(Bytes stream,
 
 // -log2 of the chance that one of `words` begins unrelated text.
 inline double word_bits(std::size_t length, std::span<const std::string_view> words) noexcept {
-    const double chosen = static_cast<double>(std::bit_width(words.size()));
+    const auto chosen = static_cast<double>(std::bit_width(words.size()));
     return std::max(1.0, kLetterBits * static_cast<double>(length) - chosen);
 }
 

@@ -108,7 +108,7 @@ struct Matcher {
             case 0x200:
             case 0x210:
                 // Both carry a user's name; hash of 32 octets, or vector and sum of 16 and 20.
-                part.bits = part.length > (part.kind == 0x200 ? 36 : 42) ? 14 : 0;
+                part.bits = part.length > (part.kind == 0x200 ? 36U : 42U) ? 14 : 0;
                 return part;
             case 0:
             case 2:

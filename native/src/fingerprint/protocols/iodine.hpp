@@ -238,7 +238,7 @@ struct Matcher {
                 // One of three words of four octets.
                 add(evidence, kVersionAnswer, head, payload, message.answer_at, 4, 30);
             }
-            const unsigned prefix = message.answer_type == dns_tunnel::kTypeTxt ? 't' : 'h';
+            const std::uint8_t prefix = message.answer_type == dns_tunnel::kTypeTxt ? 't' : 'h';
             if (has_text(label.octets, kCoded[word], 1) && (label.octets[0] | 0x20U) == prefix) {
                 // The same in base32: six characters of 32, and the letter before them.
                 add(evidence, kVersionAnswer, head, payload, label.offset, 7, 30);

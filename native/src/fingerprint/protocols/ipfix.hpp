@@ -61,21 +61,13 @@ struct Matcher {
                                  18,
                                  2,
                                  set + std::uint32_t{16} == payload.length ? 10 : 5);
-                    if (is_near(seconds, payload.time)) {
+                    if (is_within_a_week(seconds, payload.time)) {
                         evidence.add(kClock, head, payload.entry, 4, 2, 11);
                     }
                 }
                 evidence.set_initiator(payload.direction);
                 return Reading::fits;
             });
-    }
-
-  private:
-    // Seconds since 1970 within a week of the capture.
-    static bool is_near(std::uint32_t seconds, base::TimeNs time) noexcept {
-        constexpr std::int64_t kWeek = 7 * 24 * 3600;
-        const std::int64_t distance = static_cast<std::int64_t>(seconds) - time / base::kSecond;
-        return distance < kWeek && distance > -kWeek;
     }
 };
 static_assert(FingerprintMatcher<Matcher>);

@@ -25,7 +25,7 @@ inline constexpr std::array<std::string_view, 3> kCommands{"CONNECT {", "HPUB ",
 inline constexpr std::array<std::string_view, 5> kShared{"PUB", "SUB", "UNSUB", "PING", "PONG"};
 inline constexpr std::array<std::string_view, 3> kGreetings{"INFO {", "+OK", "-ERR "};
 inline constexpr std::array<std::string_view, 2> kPhrases{"HMSG ", "MSG "};
-inline constexpr std::array<std::string_view, 2> kNames{"\"SERVER_ID\":\"", "\"MAX_PAYLOAD\":"};
+inline constexpr std::array<std::string_view, 2> kNames{R"("SERVER_ID":")", R"("MAX_PAYLOAD":)"};
 inline constexpr LineProtocol kWords{.command = kCommand,
                                      .reply = kReply,
                                      .name = kName,

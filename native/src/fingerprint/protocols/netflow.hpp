@@ -79,7 +79,7 @@ struct Matcher {
                 } else {
                     return Reading::contradicts;
                 }
-                if (first && is_near(seconds, payload.time)) {
+                if (first && is_within_a_week(seconds, payload.time)) {
                     evidence.add(kClock, head, payload.entry, 8, 2, 11);
                 }
                 evidence.set_variant(version == 9   ? "v9"
@@ -131,13 +131,6 @@ struct Matcher {
             evidence.add(kTemplate, head, payload.entry, 20, 2, 8);
             evidence.add(kTemplate, head, payload.entry, 26, 2, 6);
         }
-    }
-
-    // Seconds since 1970 within a week of the capture.
-    static bool is_near(std::uint32_t seconds, base::TimeNs time) noexcept {
-        constexpr std::int64_t kWeek = 7 * 24 * 3600;
-        const std::int64_t distance = static_cast<std::int64_t>(seconds) - time / base::kSecond;
-        return distance < kWeek && distance > -kWeek;
     }
 };
 static_assert(FingerprintMatcher<Matcher>);

@@ -115,46 +115,16 @@ struct Matcher {
 
     // Least lengths, 0 where the type is none. The server's and the client's letters overlap.
     static std::uint32_t least_length(std::uint8_t type) noexcept {
-        switch (type) {
-            case 'R':
-                return 8;
-            case 'K':
-                return 12;
-            case 'Z':
-                return 5;
-            case 'E':
-            case 'N':
-            case 'S':
-            case 'D':
-            case 'T':
-            case 'G':
-            case 'W':
-                return 5;
-            case 'C':
-            case 'Q':
-            case 'A':
-            case 'B':
-            case 'P':
-            case 'p':
-            case 'd':
-            case 'f':
-            case 'F':
-                return 5;
-            case '1':
-            case '2':
-            case '3':
-            case 'n':
-            case 'I':
-            case 'H':
-            case 'X':
-            case 'c':
-            case 's':
-                return 4;
-            case 't':
-                return 6;
-            default:
-                return 0;
+        constexpr std::string_view kOfFive = "ZENSDTGWCQABPpdfF";
+        constexpr std::string_view kOfFour = "123nIHXcs";
+        const auto letter = static_cast<char>(type);
+        if (kOfFive.find(letter) != std::string_view::npos) {
+            return 5;
         }
+        if (kOfFour.find(letter) != std::string_view::npos) {
+            return 4;
+        }
+        return type == 'R' ? 8 : type == 'K' ? 12 : type == 't' ? 6 : 0;
     }
 
     struct Contents {

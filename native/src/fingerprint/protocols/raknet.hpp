@@ -123,7 +123,7 @@ struct Matcher {
         const std::uint16_t records = reader.be16();
         const std::size_t body = payload.length - std::min<std::size_t>(payload.length, 3);
         return reader.ok() && (kind == 0xc0 || kind == 0xa0) && records > 0 &&
-               body >= records * 4U && body <= records * 7U;
+               body >= std::size_t{records} * 4 && body <= std::size_t{records} * 7;
     }
 
     static std::uint32_t read_le24(ByteReader& reader) noexcept {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "fingerprint/datagrams.hpp"
 
@@ -50,10 +51,9 @@ struct Matcher {
                 const bool text = std::all_of(opened.begin(), opened.end(), [](std::uint8_t octet) {
                     return is_printable(octet);
                 });
-                const bool letters =
-                    std::all_of(opened.begin() + 2, opened.begin() + 8, [](std::uint8_t octet) {
-                        return octet >= 'a' && octet <= 'z';
-                    });
+                const bool letters = std::ranges::all_of(
+                    std::span(opened).subspan(2, 6),
+                    [](std::uint8_t octet) { return octet >= 'a' && octet <= 'z'; });
                 if (opened[0] != '{' || opened[1] != '"' || !text || !letters) {
                     return Reading::contradicts;
                 }
