@@ -210,7 +210,7 @@ void check_sets(const Registry& registry, const std::vector<IpAddress>& addresse
         std::sort(found.begin(), found.end());
         std::vector<std::uint32_t> expected;
         for (std::uint32_t row = 0; row < registry.size(); ++row) {
-            if (covers(registry.columns().prefix[row], addresses[index])) {
+            if (covers(registry.table().prefix(row), addresses[index])) {
                 expected.push_back(row);
             }
         }
@@ -218,10 +218,12 @@ void check_sets(const Registry& registry, const std::vector<IpAddress>& addresse
     }
 }
 
-void check_flows(const Registry& registry, const std::vector<Prefix>& scope, const Flows& flows) {
+void check_flows(const Registry& registry,
+                 const RegistryColumns& rows,
+                 const std::vector<Prefix>& scope,
+                 const Flows& flows) {
     std::vector<FlowMatch> found(flows.src.size());
     registry.match({flows.src, flows.dst, flows.time, flows.protocol}, found);
-    const RegistryColumns& rows = registry.columns();
     for (std::size_t flow = 0; flow < found.size(); ++flow) {
         const auto in_scope = [&](const IpAddress& address) {
             return std::any_of(scope.begin(), scope.end(), [&](const Prefix& prefix) {
@@ -259,7 +261,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (has_scope && !prefixes.empty()) {
         scope.push_back(prefixes[prefixes.size() / 2]);
     }
-    const auto built = Registry::build(std::move(columns), scope);
+    const auto built = Registry::build(columns, scope);
     require(built.ok() == dates_in_order);
     if (!built.ok()) {
         require(!built.error().empty());
@@ -268,6 +270,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Flows flows = read_flows(reader, prefixes);
     check_sets(built.value(), flows.src);
     check_sets(built.value(), flows.dst);
-    check_flows(built.value(), scope, flows);
+    check_flows(built.value(), columns, scope, flows);
     return 0;
 }

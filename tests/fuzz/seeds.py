@@ -1,8 +1,8 @@
-"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, hello, registry.
+"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, hello, registry, snapshot.
 
 Captures are the beginnings of our own; frames of them, in the form of fuzz_decode.cpp; the fingerprint vectors, in the
 form of fuzz_match.cpp, those with a hello also in that of fuzz_hello.cpp; for the registry octets at random, always the
-same, as any octets are registrations to it.
+same, as any octets are registrations to it; for snapshots places and octets to write over a good file.
 """
 
 from __future__ import annotations
@@ -94,6 +94,24 @@ def registry_seeds() -> Iterator[tuple[str, bytes]]:
         yield f"random-{index:02}", bytes([index & 1, rows]) + numbers.randbytes(24 * rows) + flows
 
 
+def snapshot_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give good files, ones with extreme numbers in the list of sections, and ones with octets at random."""
+    yield "nothing", b""
+    yield "magic", b"\x00\x89FCR\r\n\x1a\n" + bytes(120)
+    for which in (0, 1):
+        yield f"good-{which}", bytes([1, which])
+        for section in range(23):
+            for field, place in (("bytes", 4), ("offset", 8), ("count", 16)):
+                at = 1 << 30 | (80 + 24 * section + place)
+                for value in (0xFF, 0x01):
+                    octets = b"".join(struct.pack(">IB", at + byte, value) for byte in range(4))
+                    yield f"{which}-{section:02}-{field}-{value:02x}", bytes([1, which]) + octets
+    numbers = random.Random(20240301)
+    for index in range(64):
+        writes = numbers.choice([1, 1, 2, 8, 64])
+        yield f"random-{index:02}", bytes([1, index & 1]) + numbers.randbytes(5 * writes)
+
+
 def main(folder: Path) -> None:
     """Write all seeds below a folder."""
     makers = {
@@ -103,6 +121,7 @@ def main(folder: Path) -> None:
         "match": match_seeds,
         "hello": hello_seeds,
         "registry": registry_seeds,
+        "snapshot": snapshot_seeds,
     }
     for target, make in makers.items():
         place = folder / target

@@ -10,6 +10,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,7 +21,8 @@
 #include <utility>
 #include <vector>
 
-#include "registry/registry.hpp"
+#include "python/borrowed.hpp"
+#include "registry/snapshot.hpp"
 
 namespace nb = nanobind;
 
@@ -120,6 +122,98 @@ FlowMatch match_flow(const Registry& self,
     return {to_string(found.match), entry_or_none(found.entry), to_string(found.end)};
 }
 
+using Entry = std::tuple<std::string_view,
+                         std::string_view,
+                         std::string_view,
+                         std::string,
+                         std::vector<std::string_view>,
+                         std::int64_t,
+                         std::int64_t,
+                         std::int64_t,
+                         std::int64_t>;
+Entry entry_of(const Registry& self, std::uint32_t index) {
+    const std::uint32_t entry = checked_entry(self, index);
+    const registry::EntryTable& table = self.table();
+    std::vector<std::string_view> protocols;
+    for (const std::uint32_t text : table.protocols(entry)) {
+        protocols.push_back(table.texts[text]);
+    }
+    return {self.registration_id(entry),
+            self.category(entry),
+            to_string(table.status[entry]),
+            self.matched_prefix(entry),
+            std::move(protocols),
+            table.valid_from[entry],
+            table.valid_until[entry],
+            table.submitted_at[entry],
+            table.approved_at[entry]};
+}
+
+std::vector<std::string_view> scope_of(const Registry& self) {
+    std::vector<std::string_view> prefixes;
+    for (const std::uint32_t text : self.table().scope.span()) {
+        prefixes.push_back(self.table().texts[text]);
+    }
+    return prefixes;
+}
+
+nb::bytes to_bytes(base::Bytes octets) {
+    return nb::bytes(octets.data(), octets.size());
+}
+
+registry::Sha256 hash_or_raise(const nb::bytes& octets) {
+    registry::Sha256 hash{};
+    if (octets.size() != hash.size()) {
+        throw nb::value_error("a SHA-256 has 32 octets");
+    }
+    std::copy_n(static_cast<const std::uint8_t*>(octets.data()), hash.size(), hash.begin());
+    return hash;
+}
+
+using Sources = std::vector<std::pair<std::string, nb::bytes>>;
+nb::bytes snapshot_of(const Registry& self,
+                      std::int64_t built_at,
+                      const nb::bytes& version,
+                      const Sources& sources) {
+    registry::SnapshotFacts facts{built_at, hash_or_raise(version), {}};
+    for (const auto& [name, hash] : sources) {
+        facts.sources.push_back({name, hash_or_raise(hash)});
+    }
+    return to_bytes(value_or_raise(registry::write_snapshot(self, facts)));
+}
+
+// A borrowed buffer that any thread may let go.
+std::shared_ptr<const Borrowed> hold(nb::handle buffer) {
+    return {std::make_unique<Borrowed>(buffer).release(), [](const Borrowed* held) {
+                const nb::gil_scoped_acquire acquired;
+                std::unique_ptr<const Borrowed>(held).reset();
+            }};
+}
+
+using Opened = std::tuple<std::shared_ptr<Registry>, std::int64_t, nb::bytes, Sources>;
+Opened open(nb::handle buffer) {
+    const std::shared_ptr<const Borrowed> held = hold(buffer);
+    auto opened = [&] {
+        const nb::gil_scoped_release released;
+        return registry::open_snapshot(held->bytes(), held);
+    }();
+    registry::Snapshot snapshot = value_or_raise(std::move(opened));
+    Sources sources;
+    for (const auto& source : snapshot.facts.sources) {
+        sources.emplace_back(source.name, to_bytes(source.sha256));
+    }
+    return {std::make_shared<Registry>(std::move(snapshot.registry)),
+            snapshot.facts.built_at,
+            to_bytes(snapshot.facts.version),
+            std::move(sources)};
+}
+
+std::optional<std::string> snapshot_defect(nb::handle buffer) {
+    const Borrowed held(buffer);
+    const std::optional<base::Error> defect = registry::snapshot_defect(held.bytes());
+    return defect ? std::optional(defect->sentence) : std::nullopt;
+}
+
 }  // namespace
 
 void bind_registry(nb::module_& module) {
@@ -214,7 +308,30 @@ void bind_registry(nb::module_& module) {
             [](const Registry& self, std::string_view address) {
                 return self.in_scope(address_or_raise(address));
             },
-            nb::arg("address"));
+            nb::arg("address"))
+        .def("entry",
+             &entry_of,
+             nb::arg("index"),
+             "registration_id, category, status, prefix, protocols, valid_from, valid_until, "
+             "submitted_at, approved_at.")
+        .def_prop_ro("scope", &scope_of)
+        .def("snapshot",
+             &snapshot_of,
+             nb::kw_only(),
+             nb::arg("built_at"),
+             nb::arg("version"),
+             nb::arg("sources"),
+             "The snapshot file without the SHA-256 of it that ends it; sources are (name, "
+             "SHA-256).")
+        .def_static("open",
+                    &open,
+                    nb::arg("buffer"),
+                    "The registry that lies in a snapshot, time of building, version, sources. It "
+                    "keeps the buffer.")
+        .def_static("snapshot_defect",
+                    &snapshot_defect,
+                    nb::arg("buffer"),
+                    "What the header and the length say against a snapshot.");
     module.attr("OPEN_START") = registry::kOpenStart;
     module.attr("OPEN_END") = registry::kOpenEnd;
     module.attr("NOT_KNOWN") = registry::kNotKnown;

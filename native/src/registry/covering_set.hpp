@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "registry/array.hpp"
 #include "registry/prefix.hpp"
 
 namespace flowclass::registry {
@@ -26,20 +27,36 @@ struct PrefixLeaf {
     std::uint32_t id = 0;
 };
 
+// What the prefix of a set adds to the set of the next shorter covering prefix.
+struct CoveringSet {
+    std::uint32_t parent = kEmptySet;  // always a smaller id
+    std::uint32_t first = 0;           // into the order of entries
+    std::uint32_t count = 0;
+};
+
 class CoveringSets {
   public:
-    CoveringSets() = default;
+    CoveringSets() : sets_(std::vector<CoveringSet>(1)) {}
 
     // `order` lists entry indexes sorted by `precedes` over their prefixes.
     static CoveringSets build(std::span<const Prefix> prefixes, std::vector<std::uint32_t> order);
 
+    // The table that lies in two arrays, which stay where they are. An Error where a set names an
+    // entry not below `lengths.size()`, or a set around it whose prefix is not shorter, by the
+    // lengths of the entries' prefixes.
+    static base::Result<CoveringSets> adopt(std::span<const CoveringSet> sets,
+                                            std::span<const std::uint32_t> order,
+                                            std::span<const std::uint8_t> lengths);
+
     [[nodiscard]] std::size_t size() const noexcept { return sets_.size(); }
+    [[nodiscard]] std::span<const CoveringSet> sets() const noexcept { return sets_; }
+    [[nodiscard]] std::span<const std::uint32_t> order() const noexcept { return order_; }
 
     // Calls visit(entry index) for each entry of the set; an id that is not in the table is empty.
     template <typename Visit>
     void for_each(std::uint32_t set, Visit&& visit) const {
         while (set != kEmptySet && set < sets_.size()) {
-            const Set& current = sets_[set];
+            const CoveringSet& current = sets_[set];
             for (std::uint32_t index = 0; index < current.count; ++index) {
                 visit(order_[current.first + index]);
             }
@@ -52,17 +69,12 @@ class CoveringSets {
     [[nodiscard]] std::vector<PrefixLeaf> leaves(std::span<const Prefix> prefixes) const;
 
     [[nodiscard]] std::size_t memory_bytes() const noexcept {
-        return sets_.capacity() * sizeof(Set) + order_.capacity() * sizeof(std::uint32_t);
+        return sets_.memory_bytes() + order_.memory_bytes();
     }
 
   private:
-    struct Set {
-        std::uint32_t parent = kEmptySet;  // always a smaller id
-        std::uint32_t first = 0;           // into order_
-        std::uint32_t count = 0;
-    };
-    std::vector<Set> sets_{Set{}};
-    std::vector<std::uint32_t> order_;
+    Array<CoveringSet> sets_;
+    Array<std::uint32_t> order_;
 };
 
 }  // namespace flowclass::registry

@@ -14,25 +14,27 @@ constexpr std::size_t kBatch = 256;
 }  // namespace
 
 bool Registry::permits(std::uint32_t entry, std::string_view protocol) const noexcept {
-    const std::vector<std::string>& permitted = protocol_sets_[protocol_set_[entry]];
+    const std::span<const std::uint32_t> permitted = entries_.protocols(entry);
     return protocol.empty() || permitted.empty() ||
-           std::binary_search(permitted.begin(), permitted.end(), protocol);
+           std::any_of(permitted.begin(), permitted.end(), [&](std::uint32_t text) {
+               return entries_.texts[text] == protocol;
+           });
 }
 
 RegistryMatch Registry::judge_entry(std::uint32_t entry,
                                     base::TimeNs time,
                                     std::string_view protocol) const noexcept {
-    const Status status = columns_.status[entry];
+    const Status status = entries_.status[entry];
     if (status != Status::pending && status != Status::approved) {
         return RegistryMatch::inactive;
     }
-    if (status == Status::pending && columns_.submitted_at[entry] > time) {
+    if (status == Status::pending && entries_.submitted_at[entry] > time) {
         return RegistryMatch::not_yet;
     }
-    if (time < columns_.valid_from[entry]) {
+    if (time < entries_.valid_from[entry]) {
         return RegistryMatch::not_yet;
     }
-    const base::TimeNs until = columns_.valid_until[entry];
+    const base::TimeNs until = entries_.valid_until[entry];
     if (until != kOpenEnd && time >= until) {
         return RegistryMatch::expired;
     }
@@ -51,18 +53,18 @@ bool Registry::better(const EntryMatch& challenger, const EntryMatch& holder) co
         return challenger.match < holder.match;
     }
     if (challenger.match == RegistryMatch::pending) {
-        const base::TimeNs left = columns_.submitted_at[challenger.entry];
-        const base::TimeNs right = columns_.submitted_at[holder.entry];
+        const base::TimeNs left = entries_.submitted_at[challenger.entry];
+        const base::TimeNs right = entries_.submitted_at[holder.entry];
         if (left != right) {
             return left > right;
         }
     }
-    const Prefix& left = columns_.prefix[challenger.entry];
-    const Prefix& right = columns_.prefix[holder.entry];
-    if (left.length != right.length) {
-        return left.length > right.length;
+    const std::uint8_t left = entries_.length[challenger.entry];
+    const std::uint8_t right = entries_.length[holder.entry];
+    if (left != right) {
+        return left > right;
     }
-    return rank_[challenger.entry] < rank_[holder.entry];
+    return entries_.rank[challenger.entry] < entries_.rank[holder.entry];
 }
 
 EntryMatch Registry::judge_address(std::uint32_t set,
@@ -88,7 +90,7 @@ FlowMatch Registry::combine(const EntryMatch& src, const EntryMatch& dst) const 
     if (src.match == dst.match) {
         end = MatchedEnd::both;
     }
-    return {winner.entry, winner.match, end, columns_.submitted_at[winner.entry]};
+    return {winner.entry, winner.match, end, entries_.submitted_at[winner.entry]};
 }
 
 bool Registry::in_scope(const base::IpAddress& address) const noexcept {

@@ -26,6 +26,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,13 +35,11 @@
 #include "base/status.hpp"
 #include "base/time.hpp"
 #include "registry/covering_set.hpp"
+#include "registry/entry_table.hpp"
 #include "registry/prefix.hpp"
 #include "registry/radix_tree.hpp"
 
 namespace flowclass::registry {
-
-enum class Status : std::uint8_t { pending, approved, rejected, suspended, revoked, count_ };
-const char* to_string(Status status) noexcept;
 
 // In falling order of what is best for the registrant; out_of_scope stands apart.
 enum class RegistryMatch : std::uint8_t {
@@ -107,6 +106,14 @@ class Registry {
     // is wrong and why.
     static base::Result<Registry> build(RegistryColumns columns, std::span<const Prefix> scope);
 
+    // From parts that were checked: adopt() of the sets and the trees, entry_defect(). `memory` is
+    // what they look at, kept as long as the registry lives.
+    static Registry of_parts(EntryTable entries,
+                             CoveringSets sets,
+                             RadixTree tree,
+                             RadixTree scope,
+                             std::shared_ptr<const void> memory);
+
     // In bulk. `out` is as long as the columns.
     void match(const FlowColumns& flows, std::span<FlowMatch> out) const noexcept;
     void find(std::span<const base::IpAddress> addresses,
@@ -126,32 +133,29 @@ class Registry {
 
     [[nodiscard]] const RadixTree& tree() const noexcept { return tree_; }
     [[nodiscard]] const CoveringSets& sets() const noexcept { return sets_; }
-    [[nodiscard]] const RegistryColumns& columns() const noexcept { return columns_; }
-    [[nodiscard]] std::size_t size() const noexcept { return columns_.prefix.size(); }
+    [[nodiscard]] const RadixTree& scope_tree() const noexcept { return scope_; }
+    [[nodiscard]] const EntryTable& table() const noexcept { return entries_; }
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
     [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
     // Of an entry of this registry.
     [[nodiscard]] std::string_view registration_id(std::uint32_t entry) const noexcept {
-        return columns_.registration_id[entry];
+        return entries_.texts[entries_.registration_id[entry]];
     }
     [[nodiscard]] std::string_view category(std::uint32_t entry) const noexcept {
-        return columns_.category[entry];
+        return entries_.texts[entries_.category[entry]];
     }
     [[nodiscard]] std::string matched_prefix(std::uint32_t entry) const {
-        return to_string(columns_.prefix[entry]);
+        return to_string(entries_.prefix(entry));
     }
 
   private:
     [[nodiscard]] bool permits(std::uint32_t entry, std::string_view protocol) const noexcept;
     [[nodiscard]] bool better(const EntryMatch& challenger,
                               const EntryMatch& holder) const noexcept;
-    void intern_protocols();
-    void index_entries();
 
-    RegistryColumns columns_;
-    std::vector<std::vector<std::string>> protocol_sets_;  // distinct, each sorted; 0 is "all"
-    std::vector<std::uint32_t> protocol_set_;              // of each entry
-    std::vector<std::uint32_t> rank_;  // of each entry's registration id in byte order
+    std::shared_ptr<const void> memory_;
+    EntryTable entries_;
     CoveringSets sets_;
     RadixTree tree_;
     RadixTree scope_;

@@ -75,6 +75,98 @@ std::vector<std::uint32_t> indexes(std::size_t count) {
     return all;
 }
 
+// The permitted protocols of all entries as numbered sets, each distinct, sorted and once.
+void intern_protocols(std::vector<std::vector<std::string>>& protocols,
+                      TextPoolBuilder& texts,
+                      EntryTable& table) {
+    std::map<std::vector<std::string>, std::uint32_t> known{{{}, 0U}};
+    std::vector<std::uint32_t> set_of_entry;
+    std::vector<std::uint32_t> bounds{0, 0};
+    std::vector<std::uint32_t> members;
+    set_of_entry.reserve(protocols.size());
+    for (std::vector<std::string>& permitted : protocols) {
+        std::sort(permitted.begin(), permitted.end());
+        permitted.erase(std::unique(permitted.begin(), permitted.end()), permitted.end());
+        const auto [place, added] =
+            known.try_emplace(permitted, static_cast<std::uint32_t>(bounds.size() - 1));
+        if (added) {
+            for (const std::string& name : permitted) {
+                members.push_back(texts.add(name));
+            }
+            bounds.push_back(static_cast<std::uint32_t>(members.size()));
+        }
+        set_of_entry.push_back(place->second);
+    }
+    table.permitted_set = std::move(set_of_entry);
+    table.set_bounds = std::move(bounds);
+    table.set_protocols = std::move(members);
+}
+
+// The place of each entry among all, sorted by registration id; equal ids keep their order.
+std::vector<std::uint32_t> ranks_of(const std::vector<std::string>& ids) {
+    std::vector<std::uint32_t> order = indexes(ids.size());
+    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t left, std::uint32_t right) {
+        return ids[left] < ids[right];
+    });
+    std::vector<std::uint32_t> ranks(ids.size());
+    for (std::uint32_t position = 0; position < order.size(); ++position) {
+        ranks[order[position]] = position;
+    }
+    return ranks;
+}
+
+std::vector<std::uint32_t> add_all(std::span<const std::string> names, TextPoolBuilder& texts) {
+    std::vector<std::uint32_t> numbers;
+    numbers.reserve(names.size());
+    for (const std::string& name : names) {
+        numbers.push_back(texts.add(name));
+    }
+    return numbers;
+}
+
+template <typename Value, typename Field>
+std::vector<Value> each(const std::vector<Prefix>& prefixes, const Field& field) {
+    std::vector<Value> values;
+    values.reserve(prefixes.size());
+    for (const Prefix& prefix : prefixes) {
+        values.push_back(field(prefix));
+    }
+    return values;
+}
+
+// Nothing where the texts are too long for their pool.
+std::optional<EntryTable> make_entries(RegistryColumns columns, std::span<const Prefix> scope) {
+    EntryTable table;
+    TextPoolBuilder texts;
+    table.registration_id = add_all(columns.registration_id, texts);
+    table.category = add_all(columns.category, texts);
+    intern_protocols(columns.protocols, texts, table);
+    std::vector<std::uint32_t> own;
+    for (const Prefix& prefix : scope) {
+        own.push_back(texts.add(to_string(prefix)));
+    }
+    std::optional<TextPool> pool = texts.finish();
+    if (!pool) {
+        return std::nullopt;
+    }
+    table.texts = *std::move(pool);
+    table.scope = std::move(own);
+    table.rank = ranks_of(columns.registration_id);
+    const std::vector<Prefix>& prefixes = columns.prefix;
+    table.version = each<std::uint8_t>(prefixes, [](const Prefix& p) { return p.address.version; });
+    table.length = each<std::uint8_t>(prefixes, [](const Prefix& p) { return p.length; });
+    table.address_high =
+        each<std::uint64_t>(prefixes, [](const Prefix& p) { return p.address.high; });
+    table.address_low =
+        each<std::uint64_t>(prefixes, [](const Prefix& p) { return p.address.low; });
+    table.status = std::move(columns.status);
+    table.valid_from = std::move(columns.valid_from);
+    table.valid_until = std::move(columns.valid_until);
+    table.submitted_at = std::move(columns.submitted_at);
+    table.approved_at = std::move(columns.approved_at);
+    return table;
+}
+
 }  // namespace
 
 const char* to_string(Status status) noexcept {
@@ -87,78 +179,62 @@ const char* to_string(MatchedEnd end) noexcept {
     return name_of(end, kEndNames);
 }
 
-void Registry::intern_protocols() {
-    std::map<std::vector<std::string>, std::uint32_t> known;
-    protocol_sets_.assign(1, {});
-    known.emplace(std::vector<std::string>{}, 0U);
-    protocol_set_.reserve(size());
-    for (std::vector<std::string>& permitted : columns_.protocols) {
-        std::sort(permitted.begin(), permitted.end());
-        permitted.erase(std::unique(permitted.begin(), permitted.end()), permitted.end());
-        const auto [place, added] =
-            known.try_emplace(permitted, static_cast<std::uint32_t>(protocol_sets_.size()));
-        if (added) {
-            protocol_sets_.push_back(permitted);
-        }
-        protocol_set_.push_back(place->second);
-    }
-}
-
-void Registry::index_entries() {
-    std::vector<std::uint32_t> order = indexes(size());
-    const std::vector<std::string>& ids = columns_.registration_id;
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t left, std::uint32_t right) {
-        return ids[left] < ids[right];
-    });
-    rank_.resize(size());
-    for (std::uint32_t position = 0; position < order.size(); ++position) {
-        rank_[order[position]] = position;
-    }
-    std::sort(order.begin(), order.end(), [&](std::uint32_t left, std::uint32_t right) {
-        const Prefix& left_prefix = columns_.prefix[left];
-        const Prefix& right_prefix = columns_.prefix[right];
-        return left_prefix == right_prefix ? rank_[left] < rank_[right]
-                                           : precedes(left_prefix, right_prefix);
-    });
-    sets_ = CoveringSets::build(columns_.prefix, std::move(order));
-}
-
 base::Result<Registry> Registry::build(RegistryColumns columns, std::span<const Prefix> scope) {
     if (std::optional<base::Error> defect = first_defect(columns)) {
         return *std::move(defect);
     }
-    Registry registry;
-    registry.columns_ = std::move(columns);
-    registry.intern_protocols();
-    registry.index_entries();
-    base::Result<RadixTree> tree =
-        RadixTree::build(registry.sets_.leaves(registry.columns_.prefix));
-    if (!tree.ok()) {
-        return base::Error{tree.error()};
-    }
-    registry.tree_ = std::move(tree.value());
     if (!std::all_of(scope.begin(), scope.end(), is_valid)) {
         return base::Error{"the scope holds a prefix with host bits or an impossible length"};
     }
-    std::vector<std::uint32_t> order = indexes(scope.size());
+    const std::vector<Prefix> prefixes = columns.prefix;
+    std::optional<EntryTable> entries = make_entries(std::move(columns), scope);
+    if (!entries) {
+        return base::Error{"the registry's texts are longer than one table can hold; split it"};
+    }
+    std::vector<std::uint32_t> order = indexes(prefixes.size());
+    const std::span<const std::uint32_t> rank = entries->rank;
     std::sort(order.begin(), order.end(), [&](std::uint32_t left, std::uint32_t right) {
+        return prefixes[left] == prefixes[right] ? rank[left] < rank[right]
+                                                 : precedes(prefixes[left], prefixes[right]);
+    });
+    CoveringSets sets = CoveringSets::build(prefixes, std::move(order));
+    base::Result<RadixTree> tree = RadixTree::build(sets.leaves(prefixes));
+    if (!tree.ok()) {
+        return base::Error{tree.error()};
+    }
+    std::vector<std::uint32_t> scope_order = indexes(scope.size());
+    std::sort(scope_order.begin(), scope_order.end(), [&](std::uint32_t left, std::uint32_t right) {
         return precedes(scope[left], scope[right]);
     });
     base::Result<RadixTree> scope_tree =
-        RadixTree::build(CoveringSets::build(scope, std::move(order)).leaves(scope));
+        RadixTree::build(CoveringSets::build(scope, std::move(scope_order)).leaves(scope));
     if (!scope_tree.ok()) {
         return base::Error{scope_tree.error()};
     }
-    registry.scope_ = std::move(scope_tree.value());
-    registry.has_scope_ = !scope.empty();
+    return of_parts(*std::move(entries),
+                    std::move(sets),
+                    std::move(tree.value()),
+                    std::move(scope_tree.value()),
+                    nullptr);
+}
+
+Registry Registry::of_parts(EntryTable entries,
+                            CoveringSets sets,
+                            RadixTree tree,
+                            RadixTree scope,
+                            std::shared_ptr<const void> memory) {
+    Registry registry;
+    registry.memory_ = std::move(memory);
+    registry.has_scope_ = !entries.scope.empty();
+    registry.entries_ = std::move(entries);
+    registry.sets_ = std::move(sets);
+    registry.tree_ = std::move(tree);
+    registry.scope_ = std::move(scope);
     return registry;
 }
 
 std::size_t Registry::memory_bytes() const noexcept {
-    constexpr std::size_t kEntryBytes =
-        2 * sizeof(std::string) + sizeof(Prefix) + sizeof(std::vector<std::string>) +
-        4 * sizeof(base::TimeNs) + sizeof(Status) + 2 * sizeof(std::uint32_t);
-    return size() * kEntryBytes + sets_.memory_bytes() + tree_.memory_bytes() +
+    return entries_.memory_bytes() + sets_.memory_bytes() + tree_.memory_bytes() +
            scope_.memory_bytes();
 }
 
