@@ -138,16 +138,8 @@ class FixedColumn {
 // Texts are short and many: they are copied into room that is kept ahead.
 class TextColumn {
   public:
-    void add(std::string_view value) {
-        validity_.add(true);
-        const std::size_t end = used_ + value.size();
-        if (end + kSlack > text_.size()) {
-            text_.resize(std::max(end + kSlack, 2 * text_.size()));
-        }
-        std::copy(value.begin(), value.end(), std::span(text_).subspan(used_).begin());
-        used_ = end;
-        push(offsets_, static_cast<std::int32_t>(used_));
-    }
+    void add(std::string_view value) { copy(value); }
+    void add_octets(std::span<const std::uint8_t> value) { copy(value); }
     void add_null() {
         validity_.add(false);
         push(offsets_, static_cast<std::int32_t>(used_));
@@ -165,6 +157,18 @@ class TextColumn {
 
   private:
     static constexpr std::size_t kSlack = 64;
+
+    template <typename Value>
+    void copy(const Value& value) {
+        validity_.add(true);
+        const std::size_t end = used_ + value.size();
+        if (end + kSlack > text_.size()) {
+            text_.resize(std::max(end + kSlack, 2 * text_.size()));
+        }
+        std::copy(value.begin(), value.end(), std::span(text_).subspan(used_).begin());
+        used_ = end;
+        push(offsets_, static_cast<std::int32_t>(used_));
+    }
 
     Validity validity_;
     std::vector<std::int32_t> offsets_{0};

@@ -42,8 +42,7 @@ void HeadColumns::add(const head::FlowHead* head, base::TimeNs flow_begun, const
         length_.add(seen.length);
         start_.add(seen.start);
         repeated_.add(seen.payload_offset);
-        const base::Bytes prefix = prefix_of(*head, entry);
-        prefix_.add({reinterpret_cast<const char*>(prefix.data()), prefix.size()});
+        prefix_.add_octets(prefix_of(*head, entry));
     }
 }
 

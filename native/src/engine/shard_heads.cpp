@@ -9,7 +9,7 @@ namespace flowclass::engine {
 // The head clock: all heads that this burst completed, in bulk.
 void Shard::on_heads() noexcept {
     for (std::size_t index = 0; index < complete_count_; ++index) {
-        FlowState& state = table_[complete_[index]].value;
+        const FlowState& state = table_[complete_[index]].value;
         // The slot may have changed hands since: a head that is still filling is another flow's.
         if (state.head != head::HeadPool::kNone && state.head_done) {
             close_head(complete_[index], state.head_deadline);
