@@ -7,11 +7,22 @@ import io
 from collections.abc import Collection, Iterator
 
 from flowclass.errors import RegistryError, RowProblem
-from flowclass.registries.row import COLUMNS, REQUIRED_COLUMNS, RegistryRow, RowChecker, nearest
+from flowclass.registries.header import check_columns
+from flowclass.registries.kinds import MOST_LINE, Limits, shown
+from flowclass.registries.row import COLUMNS, RegistryRow, RowChecker
+
+NAME = "CSV"
+ENDINGS = (".csv",)
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def recognise(head: bytes) -> bool:
+    """Say whether octets begin as such a file: its first line names the registration id's column."""
+    return b"registration_id" in head.partition(b"\n")[0] and not head.lstrip().startswith((b"{", b"["))
 
 
 def read(
-    data: bytes, *, name: str, known_protocols: Collection[str] = ()
+    data: bytes, *, name: str, known_protocols: Collection[str] = (), limits: Limits | None = None
 ) -> tuple[list[RegistryRow], list[RowProblem]]:
     """Read all rows and all problems.
 
@@ -23,6 +34,8 @@ def read(
         What the problems call it.
     known_protocols : collection of str
         Protocol ids to warn against; empty = not checked.
+    limits : Limits, optional
+        How wide a prefix may be without a warning.
 
     Returns
     -------
@@ -36,42 +49,39 @@ def read(
     RegistryError
         Where there is no header to read rows by.
     """
-    checker = RowChecker(name, known_protocols)
-    lines = _records(_decode(data, name), checker)
-    header = _header(next(lines, None), name)
+    checker = RowChecker(name, known_protocols, limits)
+    if data.startswith(_UTF16):
+        raise checker.refusal(1, "not UTF-8 but UTF-16 text; save it as UTF-8 CSV", "not_utf8")
+    # Octets that are no UTF-8 become lone surrogates: the checker finds them in their row and column.
+    lines = _records(data.decode("utf-8-sig", "surrogateescape"), checker)
+    first = next(lines, None)
+    where = "the first line"
+    if first is None:
+        raise RegistryError(f"{name}: empty; {where} names the columns: {','.join(COLUMNS)}", checker.problems)
+    header = [field.strip() for field in first[1]]
+    check_columns(header, file=name, line=first[0], where=where)
     rows: list[RegistryRow] = []
+    width = len(header)
     for line, fields in lines:
-        if len(fields) != len(header):
-            checker.problem(
-                line, "", ",".join(fields), f"it has {len(fields)} fields where the header has {len(header)}"
-            )
+        if len(fields) != width:
+            reason = f"it has {len(fields):,} fields where the header has {width}"
+            checker.problem(line, "", shown(",".join(fields[:width])), reason, "columns")
             continue
         row = checker.check(line, dict(zip(header, fields, strict=True)))
         if row is not None:
             rows.append(row)
-    return rows, checker.problems
-
-
-def _decode(data: bytes, name: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        found = RowProblem(
-            file=name, line=line, column="", value=repr(data[problem.start : problem.start + 8]), reason="not UTF-8"
-        )
-        raise RegistryError(f"{name}: not UTF-8 text; save it as UTF-8 CSV", [found]) from None
+    return rows, checker.finish()
 
 
 def _records(text: str, checker: RowChecker) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line it begins in; empty lines are passed over."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_lines(text, checker), strict=True)
     while True:
         line = reader.line_num + 1
         try:
             fields = next(reader, None)
         except csv.Error as problem:
-            checker.problem(line, "", "", f"not CSV: {problem}")
+            checker.problem(line, "", "", f"not CSV: {problem}", "unreadable")
             continue
         if fields is None:
             return
@@ -79,26 +89,10 @@ def _records(text: str, checker: RowChecker) -> Iterator[tuple[int, list[str]]]:
             yield line, fields
 
 
-def _header(first: tuple[int, list[str]] | None, name: str) -> list[str]:
-    wanted = f"the first line names the columns: {','.join(COLUMNS)}"
-    if first is None:
-        raise RegistryError(f"{name}: empty; {wanted}")
-    line, fields = first
-    header = [field.strip() for field in fields]
-    problems = [
-        RowProblem(file=name, line=line, column="", value=column, reason=f"unknown column{nearest(column, COLUMNS)}")
-        for column in header
-        if column not in COLUMNS
-    ]
-    problems += [
-        RowProblem(file=name, line=line, column="", value=column, reason="the column is named twice")
-        for column in sorted({column for column in header if header.count(column) > 1})
-    ]
-    problems += [
-        RowProblem(file=name, line=line, column=column, value="", reason="the column is missing")
-        for column in REQUIRED_COLUMNS
-        if column not in header
-    ]
-    if problems:
-        raise RegistryError(f"{name}: the header cannot be used; {wanted}", problems)
-    return header
+def _lines(text: str, checker: RowChecker) -> Iterator[str]:
+    """Each line; one that no registration needs is refused before it is taken apart."""
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if len(line) > MOST_LINE:
+            reason = f"a line of {len(line):,} characters; none has more than {MOST_LINE:,}: this is no registry"
+            raise checker.refusal(number, reason, "too_long")
+        yield line

@@ -74,6 +74,34 @@ def datetime_to_ns(moment: datetime) -> int:
         moment = moment.replace(tzinfo=UTC)
     elapsed = moment - _EPOCH
     value = (elapsed.days * 86_400 + elapsed.seconds) * SECOND_NS + elapsed.microseconds * 1_000
+    return in_range(value)
+
+
+def in_range(value: int) -> int:
+    """Give nanoseconds back where 64 bits hold them.
+
+    Raises
+    ------
+    ValueError
+        Outside the years 1678 to 2261.
+    """
     if not _LEAST_NS < value < _MOST_NS - SECOND_NS:
         raise ValueError("outside the years 1678 to 2261; leave it empty for an open end")
     return value
+
+
+def format_timestamp(value: int) -> str:
+    """Write nanoseconds since 1970-01-01 UTC as ISO 8601, to the nanosecond where it has such.
+
+    Examples
+    --------
+    >>> format_timestamp(86_400_000_000_000), format_timestamp(-1)
+    ('1970-01-02T00:00:00Z', '1969-12-31T23:59:59.999999999Z')
+    """
+    seconds, below = divmod(value, SECOND_NS)
+    try:
+        moment = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return f"{value} ns"
+    fraction = f".{below:09d}".rstrip("0") if below else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
