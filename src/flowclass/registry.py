@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import ipaddress
 import json
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from flowclass import _core
 from flowclass.errors import ConfigError, RegistryError, RowProblem
+from flowclass.registries.kinds import Limits
 from flowclass.registries.row import Address, Network, RegistryRow, parse_prefixes
+from flowclass.registries.source import read_source, without_collection
 from flowclass.registries.timestamps import datetime_to_ns, parse_timestamp
 
-Reader = Callable[..., tuple[list[RegistryRow], list[RowProblem]]]
 Instant = int | str | datetime
 
 
@@ -142,17 +142,20 @@ class Registry:
         *,
         scope: Iterable[str] = (),
         known_protocols: Collection[str] | None = None,
+        limits: Limits | None = None,
     ) -> Registry:
-        """Read a registry from a file; the format follows from the name's ending.
+        """Read a registry from a file; the format follows from the content, else from the name's ending.
 
         Parameters
         ----------
         path : path
-            The file, ``.csv``.
+            The file: CSV, JSON lines, Parquet or SQLite.
         scope : iterable of str
             The operator's own prefixes; empty = every flow is in scope.
         known_protocols : collection of str, optional
             Protocol ids a row may name without a warning; the core's own by default.
+        limits : Limits, optional
+            How wide a prefix may be without a warning.
 
         Returns
         -------
@@ -162,24 +165,19 @@ class Registry:
         Raises
         ------
         RegistryError
-            Where any row has an error, with the problems of all rows.
+            Where any row has an error, with the problems of all rows; where the file changes while it is read.
         """
         source = Path(path)
-        read = _reader_for(source)
-        try:
-            data = source.read_bytes()
-        except OSError as problem:
-            why = problem.strerror or str(problem)
-            raise RegistryError(f"{source}: the registry cannot be read: {why}; check the path") from problem
         known = frozenset(_core.known_protocols() if known_protocols is None else known_protocols)
-        rows, problems = read(data, name=str(source), known_protocols=known)
-        errors = sum(problem.severity == "error" for problem in problems)
-        if errors:
-            some = "1 error" if errors == 1 else f"{errors} errors"
-            raise RegistryError(
-                f"{source}: the registry is refused for {some}; correct these and load it again", problems
-            )
-        return cls(rows, scope=scope, problems=problems)
+        with without_collection():
+            rows, problems, _ = read_source(source, known_protocols=known, limits=limits)
+            errors = sum(problem.severity == "error" for problem in problems)
+            if errors:
+                some = "1 error" if errors == 1 else f"{errors} errors"
+                raise RegistryError(
+                    f"{source}: the registry is refused for {some}; correct these and load it again", problems
+                )
+            return cls(rows, scope=scope, problems=problems)
 
     @property
     def native(self) -> _core.Registry:
@@ -321,18 +319,6 @@ def _build(entries: Sequence[RegistryEntry], scope: Sequence[str]) -> _core.Regi
         approved_at=times((entry.approved_at for entry in entries), _core.NOT_KNOWN),
         scope=list(scope),
     )
-
-
-def _reader_for(source: Path) -> Reader:
-    """Give `read` of ``flowclass.registries.<ending>``: a module there is a format."""
-    ending = source.suffix.lower().removeprefix(".")
-    try:
-        read: Reader = importlib.import_module(f"flowclass.registries.{ending}").read
-    except (ImportError, AttributeError, ValueError):
-        raise RegistryError(
-            f"{source}: no registry format has the ending {source.suffix!r}; give a .csv file"
-        ) from None
-    return read
 
 
 def _instant(at: Instant) -> int:
