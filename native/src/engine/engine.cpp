@@ -168,12 +168,8 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
             columns.time.push_back(flow.state.record.first);
             columns.protocol_class.push_back(named ? info->protocol_class
                                                    : fingerprint::ProtocolClass::unknown);
-            // Without a policy the registry is asked as the usual one would: permitted protocols
-            // limit VPNs.
             const bool counted =
-                named &&
-                (options_.policy ? options_.policy->counts(info->protocol_class)
-                                 : info->protocol_class == fingerprint::ProtocolClass::vpn);
+                named && policy::asks_protocol(info->protocol_class, options_.policy.get());
             columns.protocol.push_back(counted ? info->protocol : std::string_view());
             columns.tier.push_back(named ? saved.tier : fingerprint::Tier::none);
         }
@@ -182,7 +178,12 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
                                  matches);
         if (options_.policy) {
             judgements.resize(count);
-            policy::judge({columns.protocol_class, columns.tier, matches, columns.time},
+            policy::judge({columns.protocol_class,
+                           columns.tier,
+                           matches,
+                           columns.time,
+                           columns.src,
+                           columns.dst},
                           *options_.policy,
                           judgements);
         }

@@ -6,6 +6,7 @@ void bind_engine(nanobind::module_& module);
 void bind_fingerprint(nanobind::module_& module);
 void bind_frames(nanobind::module_& module);
 void bind_heads(nanobind::module_& module);
+void bind_judge(nanobind::module_& module);
 void bind_policy(nanobind::module_& module);
 void bind_registry(nanobind::module_& module);
 
@@ -19,4 +20,5 @@ NB_MODULE(_core, module) {
     bind_engine(module);
     bind_frames(module);
     bind_heads(module);
+    bind_judge(module);
 }
