@@ -198,10 +198,50 @@ TEST(policy_bulk_equals_single) {
     matches[0].match = RegistryMatch::pending;
     matches[0].submitted_at = 39 * kHour;
     std::vector<Judgement> out(3);
-    judge({classes, tiers, matches, times}, policy, out);
+    const std::vector<flowclass::base::IpAddress> ends(3);
+    judge({classes, tiers, matches, times, ends, ends}, policy, out);
     CHECK(out[0].outcome == Outcome::allow_grace);
     CHECK(out[1].outcome == Outcome::not_applicable);
     CHECK(out[2].outcome == Outcome::review);
+}
+
+TEST(policy_exemptions) {
+    using flowclass::base::IpAddress;
+    using flowclass::policy::Exemption;
+    const IpAddress network = IpAddress::v4(0xc0000200);
+    const IpAddress inside = IpAddress::v4(0xc0000207);
+    const IpAddress elsewhere = IpAddress::v4(0xc0000307);
+    PolicyOptions options = calendar();
+    // The narrow one is over first: it hides no wide one.
+    options.exemptions = {Exemption{{network, 24}, 50 * kHour},
+                          Exemption{{inside, 32}, 41 * kHour}};
+    const Policy policy = policy_of(options);
+    CHECK(policy.exemptions().holds(inside, 50 * kHour - 1));
+    CHECK(!policy.exemptions().holds(inside, 50 * kHour));
+    CHECK(!policy.exemptions().holds(elsewhere, 40 * kHour));
+    CHECK(!Policy().exemptions().holds(inside, 0));
+
+    // More than one batch of flows; every third has an exempt end, in turn the source's.
+    constexpr std::size_t kFlows = 700;
+    std::vector<IpAddress> src(kFlows, elsewhere);
+    std::vector<IpAddress> dst(kFlows, elsewhere);
+    for (std::size_t flow = 0; flow < kFlows; flow += 3) {
+        (flow % 2 == 0 ? src : dst)[flow] = inside;
+    }
+    const std::vector<ProtocolClass> classes(kFlows, ProtocolClass::vpn);
+    const std::vector<Tier> tiers(kFlows, Tier::confirmed);
+    const std::vector<flowclass::registry::FlowMatch> matches(kFlows);
+    std::vector<TimeNs> times(kFlows, 40 * kHour);
+    times[300] = 50 * kHour;
+    std::vector<Judgement> out(kFlows);
+    judge({classes, tiers, matches, times, src, dst}, policy, out);
+    for (std::size_t flow = 0; flow < kFlows; ++flow) {
+        const bool exempt = flow % 3 == 0 && flow != 300;
+        CHECK(out[flow].outcome == (exempt ? Outcome::allow : Outcome::violation));
+        CHECK_EQ(std::string(to_string(out[flow].reason)), exempt ? "exempt" : "unregistered");
+    }
+    options.exemptions = {Exemption{{inside, 24}, kOpenEnd}};
+    CHECK(!Policy::build(options).ok());
 }
 
 TEST(policy_names) {

@@ -36,7 +36,7 @@ POLICIES = (
     PolicyOptions(phases=CALENDAR, classes=("vpn", "covert"), violation_trial_tier="possible", pending_grace=False),
 )
 TIMES = [hour * HOUR + step for hour in (0, 15, 20, 21, 22, 24, 30, 35, 40) for step in (-1, 0, 1)]
-World = tuple[str, str, str, int | None, int]  # class, tier, match, submitted, time
+World = tuple[str, str, str, int | None, int, bool]  # class, tier, match, submitted, time, exempt
 SUBMITTED = (None, 0, 15 * HOUR, 30 * HOUR, 40 * HOUR)
 
 
@@ -47,7 +47,7 @@ def reference_phase(options: PolicyOptions, time: int) -> Phase | None:
 
 
 def reference(options: PolicyOptions, world: World) -> tuple[str, str | None, str]:
-    protocol_class, tier, match, submitted, time = world
+    protocol_class, tier, match, submitted, time, exempt = world
     phase = reference_phase(options, time)
     name = phase.name if phase else None
     if protocol_class not in options.classes:
@@ -58,6 +58,8 @@ def reference(options: PolicyOptions, world: World) -> tuple[str, str | None, st
         return "not_applicable", name, "out_of_scope"
     if match == "registered":
         return "allow", name, "registered"
+    if exempt:
+        return "allow", name, "exempt"
     reason = "not_yet_valid" if match == "not_yet" else match
     if match == "pending":
         if not options.pending_grace:
@@ -85,7 +87,7 @@ def reference(options: PolicyOptions, world: World) -> tuple[str, str | None, st
 def test_small_world_equals_reference(options: PolicyOptions) -> None:
     policy = Policy(options).native
     seen = set()
-    for world in itertools.product(CLASSES, TIERS, MATCHES, SUBMITTED, TIMES):
+    for world in itertools.product(CLASSES, TIERS, MATCHES, SUBMITTED, TIMES, (False, True)):
         found = policy.judge(*world)
         assert found == reference(options, world), world
         seen.add(found[0])
@@ -97,12 +99,13 @@ def test_small_world_equals_reference(options: PolicyOptions) -> None:
 def test_no_violation_below_its_tier_nor_outside_its_classes(options: PolicyOptions) -> None:
     policy = Policy(options).native
     least = {"violation": options.violation_tier, "violation_trial": options.violation_trial_tier}
-    for world in itertools.product(CLASSES, TIERS, MATCHES, SUBMITTED, TIMES):
+    for world in itertools.product(CLASSES, TIERS, MATCHES, SUBMITTED, TIMES, (False, True)):
         outcome = policy.judge(*world)[0]
         if outcome in least:
             assert TIERS.index(world[1]) >= TIERS.index(least[outcome])
             assert world[0] in options.classes
             assert world[2] not in ("registered", "out_of_scope")
+            assert not world[5]
 
 
 # One entry of each kind: (status, valid_from, valid_until, protocols, submitted_at).

@@ -1,11 +1,15 @@
 // judge(): the questions of policy.hpp in their order.
 #include "policy/policy.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace flowclass::policy {
 
 namespace {
+
+constexpr std::size_t kBatch = 256;
 
 Reason pending_reason(const MatchFacts& facts,
                       base::TimeNs time,
@@ -93,6 +97,9 @@ Judgement judge(ProtocolClass protocol_class,
     if (facts.match == RegistryMatch::registered) {
         return {Outcome::allow, Reason::registered, phase};
     }
+    if (facts.exempt) {
+        return {Outcome::allow, Reason::exempt, phase};
+    }
     if (in_pending_window(facts, time, options)) {
         return {Outcome::allow_grace, Reason::pending_in_window, phase};
     }
@@ -112,13 +119,24 @@ Judgement judge(ProtocolClass protocol_class,
 }
 
 void judge(const JudgeColumns& flows, const Policy& policy, std::span<Judgement> out) noexcept {
-    for (std::size_t flow = 0; flow < out.size(); ++flow) {
-        const registry::FlowMatch& found = flows.match[flow];
-        out[flow] = judge(flows.protocol_class[flow],
-                          flows.tier[flow],
-                          {found.match, found.submitted_at},
-                          flows.time[flow],
-                          policy);
+    std::array<std::uint8_t, kBatch> exempt{};
+    for (std::size_t first = 0; first < out.size(); first += kBatch) {
+        const std::size_t count = std::min(kBatch, out.size() - first);
+        if (!policy.exemptions().empty()) {
+            policy.exemptions().mark(flows.src.subspan(first, count),
+                                     flows.dst.subspan(first, count),
+                                     flows.time.subspan(first, count),
+                                     std::span(exempt).first(count));
+        }
+        for (std::size_t index = 0; index < count; ++index) {
+            const std::size_t flow = first + index;
+            const registry::FlowMatch& found = flows.match[flow];
+            out[flow] = judge(flows.protocol_class[flow],
+                              flows.tier[flow],
+                              {found.match, found.submitted_at, exempt[index] != 0},
+                              flows.time[flow],
+                              policy);
+        }
     }
 }
 

@@ -6,18 +6,19 @@
 // For an engine:
 //     std::shared_ptr<const Policy> policy = ...;                          // one for a run
 //     protocol_for_registry = policy->counts(protocol_class) ? protocol : ""   // see registry.hpp
-//     policy::judge({classes, tiers, matches, times}, *policy, judgements);   // a batch of ended
-//     flows, no allocation policy->phase_name(judgements[i].phase)                               //
-//     empty where no phase held: a null
+//     policy::judge({classes, tiers, matches, times, sources, destinations}, *policy, judgements);
+//     // a batch of ended flows, no allocation
+//     policy->phase_name(judgements[i].phase)  // empty where no phase held: a null
 //
 // The questions, in this order; the first that applies answers:
-//     1. the class is not counted, or the tier is none       -> not_applicable  class_not_counted,
+//     1. the class is not counted, or the tier is none     -> not_applicable  class_not_counted,
 //     no_evidence
-//     2. neither end is in scope                              -> not_applicable  out_of_scope
-//     3. a valid approved entry permits it                    -> allow           registered
-//     4. pending, at most the window since it was submitted   -> allow_grace     pending_in_window
+//     2. neither end is in scope                            -> not_applicable  out_of_scope
+//     3. a valid approved entry permits it                  -> allow           registered
+//     4. an end lies in an exempt prefix                    -> allow           exempt
+//     5. pending, at most the window since it was submitted -> allow_grace     pending_in_window
 //     (if pending counts)
-//     5. otherwise the outcome of the phase at the flow's start, or the default outcome where no
+//     6. otherwise the outcome of the phase at the flow's start, or the default outcome where no
 //     phase holds, with the
 //        registry's answer as the reason:
 //          a pending entry of unknown submission is at most reviewed: it cannot be shown that its
@@ -39,6 +40,7 @@
 #include "base/status.hpp"
 #include "base/time.hpp"
 #include "fingerprint/contract.hpp"
+#include "policy/exemptions.hpp"
 #include "registry/registry.hpp"
 
 namespace flowclass::policy {
@@ -63,6 +65,7 @@ enum class Reason : std::uint8_t {
     no_evidence,
     out_of_scope,
     registered,
+    exempt,
     pending_in_window,
     pending_overdue,
     pending_undated,
@@ -96,6 +99,7 @@ struct PolicyOptions {
     bool pending_grace = true;
     base::TimeNs pending_window = base::kSecond * 3600 * 24;
     std::vector<Phase> phases;
+    std::vector<Exemption> exemptions;
 };
 
 class Policy {
@@ -114,17 +118,20 @@ class Policy {
         return phase < options_.phases.size() ? std::string_view(options_.phases[phase].name)
                                               : std::string_view();
     }
+    [[nodiscard]] const Exemptions& exemptions() const noexcept { return exemptions_; }
     [[nodiscard]] const PolicyOptions& options() const noexcept { return options_; }
 
   private:
     PolicyOptions options_;  // phases in the order in which they win
     std::array<bool, static_cast<std::size_t>(ProtocolClass::count_)> counted_{};
+    Exemptions exemptions_;
 };
 
-// What the registry said of a flow.
+// What the registry, and the policy's own prefixes, said of a flow.
 struct MatchFacts {
     RegistryMatch match = RegistryMatch::unregistered;
     base::TimeNs submitted_at = registry::kNotKnown;  // of the deciding entry
+    bool exempt = false;                              // an end lies in an exempt prefix
 };
 
 struct Judgement {
@@ -145,8 +152,17 @@ struct JudgeColumns {
     std::span<const Tier> tier;
     std::span<const registry::FlowMatch> match;
     std::span<const base::TimeNs> time;
+    std::span<const base::IpAddress> src;
+    std::span<const base::IpAddress> dst;
 };
 void judge(const JudgeColumns& flows, const Policy& policy, std::span<Judgement> out) noexcept;
+
+// Whether the registry is asked about permitted protocols: of classes that the policy counts;
+// without a policy as the usual one would, of VPNs.
+inline bool asks_protocol(ProtocolClass protocol_class, const Policy* policy) noexcept {
+    return policy != nullptr ? policy->counts(protocol_class)
+                             : protocol_class == ProtocolClass::vpn;
+}
 
 // Options from texts, as a policy file holds them: an Error names the value and the permitted ones.
 base::Result<ProtocolClass> read_class(std::string_view text);

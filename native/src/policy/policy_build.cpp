@@ -21,6 +21,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Reason::count_)> kRea
     "no_evidence",
     "out_of_scope",
     "registered",
+    "exempt",
     "pending_in_window",
     "pending_overdue",
     "pending_undated",
@@ -149,6 +150,11 @@ base::Result<Policy> Policy::build(PolicyOptions options) {
         }
         policy.counted_[index] = true;
     }
+    base::Result<Exemptions> exemptions = Exemptions::build(options.exemptions);
+    if (!exemptions.ok()) {
+        return base::Error{exemptions.error()};
+    }
+    policy.exemptions_ = std::move(exemptions.value());
     policy.options_ = std::move(options);
     return policy;
 }

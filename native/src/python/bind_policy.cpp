@@ -1,6 +1,7 @@
 // _core.Policy: the immutable native policy for Python. Checks types, calls, wraps.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
@@ -46,12 +47,19 @@ policy::Phase phase_of(const PhaseTuple& tuple) {
             value_or_raise(policy::read_outcome(outcome))};
 }
 
+using ExemptionPair = std::pair<std::string, std::optional<std::int64_t>>;
+policy::Exemption exemption_of(const ExemptionPair& pair) {
+    return {value_or_raise(registry::parse_prefix(pair.first)),
+            pair.second.value_or(registry::kOpenEnd)};
+}
+
 std::shared_ptr<Policy> build(const std::vector<std::string>& classes,
                               std::string_view default_outcome,
                               const std::tuple<std::string, std::string, std::string>& tiers,
                               bool pending_grace,
                               std::int64_t pending_window_ns,
-                              const std::vector<PhaseTuple>& phases) {
+                              const std::vector<PhaseTuple>& phases,
+                              const std::vector<ExemptionPair>& exemptions) {
     const auto& [violation, violation_trial, review] = tiers;
     policy::PolicyOptions options;
     options.classes.clear();
@@ -67,6 +75,8 @@ std::shared_ptr<Policy> build(const std::vector<std::string>& classes,
     options.pending_grace = pending_grace;
     options.pending_window = pending_window_ns;
     std::transform(phases.begin(), phases.end(), std::back_inserter(options.phases), phase_of);
+    std::transform(
+        exemptions.begin(), exemptions.end(), std::back_inserter(options.exemptions), exemption_of);
     return std::make_shared<Policy>(value_or_raise(Policy::build(std::move(options))));
 }
 
@@ -81,13 +91,16 @@ JudgementTuple judge(const Policy& self,
                      std::string_view tier,
                      std::string_view match,
                      std::optional<std::int64_t> submitted_at,
-                     std::int64_t time_ns) {
-    const policy::Judgement judgement = policy::judge(
-        value_or_raise(policy::read_class(protocol_class)),
-        value_or_raise(policy::read_tier(tier)),
-        {value_or_raise(policy::read_match(match)), submitted_at.value_or(registry::kNotKnown)},
-        time_ns,
-        self);
+                     std::int64_t time_ns,
+                     bool exempt) {
+    const policy::Judgement judgement =
+        policy::judge(value_or_raise(policy::read_class(protocol_class)),
+                      value_or_raise(policy::read_tier(tier)),
+                      {value_or_raise(policy::read_match(match)),
+                       submitted_at.value_or(registry::kNotKnown),
+                       exempt},
+                      time_ns,
+                      self);
     return {to_string(judgement.outcome),
             phase_or_none(self, judgement.phase),
             to_string(judgement.reason)};
@@ -106,8 +119,9 @@ void bind_policy(nb::module_& module) {
                     nb::arg("pending_grace"),
                     nb::arg("pending_window_ns"),
                     nb::arg("phases"),
+                    nb::arg("exemptions"),
                     "Build from names; tiers for violation, violation_trial, review; phases as "
-                    "(name, from, until, outcome).")
+                    "(name, from, until, outcome); exemptions as (prefix, until).")
         .def("judge",
              &judge,
              nb::arg("protocol_class"),
@@ -115,6 +129,7 @@ void bind_policy(nb::module_& module) {
              nb::arg("match"),
              nb::arg("submitted_at").none(),
              nb::arg("time_ns"),
+             nb::arg("exempt") = false,
              "Outcome, phase and reason for one flow.")
         .def(
             "phase_at",

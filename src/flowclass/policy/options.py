@@ -1,26 +1,17 @@
-"""The policy: which outcomes flows have when, read from TOML, judged by the native core."""
+"""What a policy says: classes, tiers, the calendar, the pending window, exemptions."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import os
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
-from pathlib import Path
-from typing import Any
 
-from flowclass import _core
 from flowclass.errors import ConfigError
-from flowclass.registries.timestamps import SECOND_NS, datetime_to_ns
+from flowclass.registries.row import Network, parse_prefixes
 
 CLASSES = ("vpn", "overlay", "proxy", "covert", "app")
 PHASE_OUTCOMES = ("allow_grace", "review", "violation_trial", "violation")
 TIERS = ("possible", "probable", "confirmed")
 MAX_WINDOW_HOURS = 87_600
-_HOUR_NS = 3_600 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +44,44 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """Addresses whose flows are let be, for a time.
+
+    Parameters
+    ----------
+    prefix : str
+        An address, a prefix, or a range, as in a registry.
+    until : int or None
+        First instant behind it, ns UTC; None = it does not end.
+    reason : str
+        Why, for whoever reads the policy; it stands in no record.
+    """
+
+    prefix: str
+    until: int | None = None
+    reason: str
+
+    def __post_init__(self) -> None:
+        try:
+            exempt_networks(self.prefix)
+        except ValueError as problem:
+            raise ConfigError(f"exempt prefix = {self.prefix!r} is not permitted: {problem}") from None
+        if not self.reason.strip() or not self.reason.isprintable():
+            raise ConfigError(f"exempt {self.prefix}: reason = {self.reason!r} is not permitted: say why it is exempt")
+
+
+def exempt_networks(prefix: str) -> tuple[Network, ...]:
+    """Give the networks that an exemption's prefix means.
+
+    Raises
+    ------
+    ValueError
+        With the reason, where it is no address, prefix or range.
+    """
+    return tuple(parse_prefixes(prefix.strip()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyOptions:
     """What a policy says; the defaults accuse nobody.
 
@@ -70,6 +99,8 @@ class PolicyOptions:
         How long after ``submitted_at``, in hours.
     phases : tuple of Phase
         The calendar. Where phases overlap, one with an end wins, then the latest start, then the earliest end.
+    exemptions : tuple of Exemption
+        Prefixes whose flows are allowed.
     """
 
     classes: tuple[str, ...] = ("vpn",)
@@ -80,6 +111,7 @@ class PolicyOptions:
     pending_grace: bool = True
     pending_window_hours: float = 24
     phases: tuple[Phase, ...] = field(default=())
+    exemptions: tuple[Exemption, ...] = field(default=())
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -96,187 +128,6 @@ class PolicyOptions:
             )
 
 
-class Policy:
-    r"""An immutable policy.
-
-    Parameters
-    ----------
-    options : PolicyOptions
-        What it says.
-    text : bytes
-        The file it was read from, for its hash.
-
-    Raises
-    ------
-    ConfigError
-        Where the options contradict each other.
-
-    Examples
-    --------
-    >>> policy = Policy.parse(b'[[phase]]\nname = "enforce"\nfrom = 2024-12-01\noutcome = "violation"')
-    >>> policy.options.phases[0].name
-    'enforce'
-    """
-
-    __slots__ = ("_native", "_options", "_sha256")
-
-    def __init__(self, options: PolicyOptions | None = None, *, text: bytes | None = None) -> None:
-        self._options = options or PolicyOptions()
-        self._sha256 = hashlib.sha256(repr(self._options).encode() if text is None else text).hexdigest()
-        try:
-            self._native = _build(self._options)
-        except ValueError as problem:
-            raise ConfigError(str(problem)) from None
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Policy:
-        """Read a policy from a TOML file.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        Policy
-            As the file says.
-
-        Raises
-        ------
-        ConfigError
-            Where it cannot be read, is not TOML, or holds an unknown key or a value that is not permitted.
-        """
-        source = Path(path)
-        try:
-            text = source.read_bytes()
-        except OSError as problem:
-            why = problem.strerror or str(problem)
-            raise ConfigError(f"{source}: the policy cannot be read: {why}; check the path") from problem
-        try:
-            return cls.parse(text)
-        except ConfigError as problem:
-            raise ConfigError(f"{source}: {problem}") from None
-
-    @classmethod
-    def parse(cls, text: bytes) -> Policy:
-        """Read a policy from TOML.
-
-        Parameters
-        ----------
-        text : bytes
-            The TOML document, UTF-8.
-
-        Returns
-        -------
-        Policy
-            As the document says.
-
-        Raises
-        ------
-        ConfigError
-            Where it is not TOML, or holds an unknown key or a value that is not permitted.
-        """
-        try:
-            document = tomllib.loads(text.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise ConfigError("not UTF-8 text; save it as UTF-8") from None
-        except tomllib.TOMLDecodeError as problem:
-            raise ConfigError(f"not TOML: {problem}") from None
-        return cls(_options(document), text=text)
-
-    @property
-    def native(self) -> _core.Policy:
-        """The native policy, for the engine."""
-        return self._native
-
-    @property
-    def options(self) -> PolicyOptions:
-        """What the policy says."""
-        return self._options
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256, in hex, of the file it was read from; of its options where there was none."""
-        return self._sha256
-
-    def __repr__(self) -> str:
-        return f"Policy({len(self._options.phases)} phases, sha256 {self._sha256[:12]})"
-
-
 def _one_of(name: str, value: object, permitted: Sequence[str]) -> None:
     if value not in permitted:
         raise ConfigError(f"{name} = {value!r} is not permitted: give one of {', '.join(permitted)}")
-
-
-def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"{where}key {key!r} is not known; the nearest known one is {near!r}")
-
-
-def _typed(table: Mapping[str, Any], key: str, kinds: tuple[type, ...], where: str) -> Any:
-    value = table[key]
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        names = {str: "a text in quotes", bool: "true or false", int: "a number", float: "a number"}
-        names |= {dict: "a table", list: "a list", date: "a date or date-time without quotes"}
-        raise ConfigError(f"{where}{key} = {value!r} is not permitted: give {names[kinds[0]]}")
-    return value
-
-
-def _options(document: Mapping[str, Any]) -> PolicyOptions:
-    _check_keys(document, ("classes", "default_outcome", "tiers", "pending", "phase"), "")
-    given: dict[str, Any] = {}
-    if "classes" in document:
-        given["classes"] = tuple(_typed(document, "classes", (list,), ""))
-    if "default_outcome" in document:
-        given["default_outcome"] = _typed(document, "default_outcome", (str,), "")
-    if "tiers" in document:
-        tiers = _typed(document, "tiers", (dict,), "")
-        _check_keys(tiers, ("violation", "violation_trial", "review"), "[tiers]: ")
-        given |= {f"{key}_tier": _typed(tiers, key, (str,), "tiers.") for key in tiers}
-    if "pending" in document:
-        pending = _typed(document, "pending", (dict,), "")
-        _check_keys(pending, ("grace", "window_hours"), "[pending]: ")
-        kinds: dict[str, tuple[type, ...]] = {"grace": (bool,), "window_hours": (int, float)}
-        given |= {f"pending_{key}": _typed(pending, key, kinds[key], "pending.") for key in pending}
-    if "phase" in document:
-        phases = _typed(document, "phase", (list,), "")
-        given["phases"] = tuple(_phase(table, index) for index, table in enumerate(phases, start=1))
-    return PolicyOptions(**given)
-
-
-def _phase(table: object, index: int) -> Phase:
-    where = f"phase {index}: "
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where}it is not a table; write [[phase]] above its keys")
-    _check_keys(table, ("name", "from", "until", "outcome"), where)
-    for key in ("name", "from", "outcome"):
-        if key not in table:
-            raise ConfigError(f"{where}the key {key!r} is missing")
-    return Phase(
-        name=_typed(table, "name", (str,), where),
-        start=_moment(table, "from", where),
-        end=_moment(table, "until", where) if "until" in table else None,
-        outcome=_typed(table, "outcome", (str,), where),
-    )
-
-
-def _moment(table: Mapping[str, Any], key: str, where: str) -> int:
-    value = _typed(table, key, (date,), where)
-    try:
-        return datetime_to_ns(value if isinstance(value, datetime) else datetime.combine(value, time(), UTC))
-    except ValueError:
-        raise ConfigError(f"{where}{key} = {value} is not permitted: give a date of the years 1678 to 2261") from None
-
-
-def _build(options: PolicyOptions) -> _core.Policy:
-    return _core.Policy.build(
-        classes=list(options.classes),
-        default_outcome=options.default_outcome,
-        tiers=(options.violation_tier, options.violation_trial_tier, options.review_tier),
-        pending_grace=options.pending_grace,
-        pending_window_ns=round(options.pending_window_hours * _HOUR_NS),
-        phases=[(phase.name, phase.start, phase.end, phase.outcome) for phase in options.phases],
-    )
