@@ -18,7 +18,8 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 def recognise(head: bytes) -> bool:
     """Say whether octets begin as such a file: its first line names the registration id's column."""
-    return b"registration_id" in head.partition(b"\n")[0] and not head.lstrip().startswith((b"{", b"["))
+    first = head.partition(b"\n")[0]
+    return b"registration_id" in first and b"\0" not in first and not head.lstrip().startswith((b"{", b"["))
 
 
 def read(

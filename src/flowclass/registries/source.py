@@ -74,7 +74,7 @@ def formats() -> tuple[Format, ...]:
         for module in modules
         if hasattr(module, "ENDINGS")
     ]
-    return tuple(sorted(found, key=lambda one: (bool(one.endings), one.name)))  # the most special first
+    return tuple(sorted(found, key=lambda one: (bool(one.endings), not one.binary, one.name)))  # the most special first
 
 
 def format_of(head: bytes, name: str) -> Format:
