@@ -1,6 +1,6 @@
 """Tells for every network flow which VPN or tunnel protocol it is, with evidence.
 
-The public face: `classify`, `match`, and what they take and give. Nothing else is public.
+The public face: `classify`, `match`, `judge`, and what they take and give. Nothing else is public.
 
 Examples
 --------
@@ -11,6 +11,7 @@ Examples
 
 from __future__ import annotations
 
+from flowclass.anonymize import CryptoPan
 from flowclass.errors import (
     ConfigError,
     FlowclassError,
@@ -21,6 +22,7 @@ from flowclass.errors import (
     UserFunctionError,
 )
 from flowclass.pipeline.classify import classify
+from flowclass.pipeline.judge import judge
 from flowclass.pipeline.match import match
 from flowclass.pipeline.result import Result
 from flowclass.policy import Policy
@@ -32,6 +34,7 @@ from flowclass.version import __version__
 __all__ = [
     "Balance",
     "ConfigError",
+    "CryptoPan",
     "EngineOptions",
     "FlowclassError",
     "OutputError",
@@ -46,5 +49,6 @@ __all__ = [
     "UserFunctionError",
     "__version__",
     "classify",
+    "judge",
     "match",
 ]

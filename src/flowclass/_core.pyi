@@ -40,6 +40,7 @@ class Engine:
         vlan_in_key: bool = ...,
         tunnels: bool = ...,
         heads: bool = ...,
+        anonymize: bytes | None = None,
         hash_seed: tuple[int, int] | None = None,
         registry: Registry | None = None,
         policy: Policy | None = None,
@@ -53,6 +54,22 @@ class Engine:
     def finish(self) -> list[FlowBatch]: ...
     def counters(self) -> dict[str, Any]: ...
     def balance(self) -> dict[str, Any]: ...
+
+class CryptoPan:
+    """Crypto-PAn under one key, for columns of records."""
+
+    def __init__(self, key: bytes) -> None: ...
+    def addresses(self, texts: list[str | None]) -> list[str | None]: ...
+    def flow_ids(self, texts: list[str | None]) -> list[str | None]: ...
+    def community_ids(
+        self,
+        *,
+        src: list[str],
+        dst: list[str],
+        ip_proto: list[int],
+        src_port: list[int | None],
+        dst_port: list[int | None],
+    ) -> list[str | None]: ...
 
 class FrameFinder:
     """Finds the frames of a capture by their times."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowclass.anonymize import CryptoPan
 from flowclass.errors import ConfigError
 
 SECOND_NS = 1_000_000_000
@@ -60,6 +61,8 @@ class EngineOptions:
     heads : bool
         Whether records have the column ``head``: what the fingerprints saw of the flow's first payloads, so that it
         can be matched again without the capture. It holds payload.
+    anonymize : CryptoPan, optional
+        The key by which records have other addresses, once registry and policy have judged. Not with `heads`.
 
     Examples
     --------
@@ -75,6 +78,7 @@ class EngineOptions:
     vlan_in_key: bool = True
     tunnels: bool = True
     heads: bool = False
+    anonymize: CryptoPan | None = None
 
     def __post_init__(self) -> None:
         check_range("idle_timeout_ns", self.idle_timeout_ns, 1, MAX_TIMEOUT_NS)
@@ -83,6 +87,10 @@ class EngineOptions:
         if self.memcap != 0:
             check_range("memcap", self.memcap, MIN_MEMCAP, 1 << 46)
         check_range("batch_rows", self.batch_rows, 1, 1 << 24)
+        if self.anonymize is not None and not isinstance(self.anonymize, CryptoPan):
+            raise ConfigError("anonymize is not permitted as it is: give flowclass.CryptoPan(key) or its load(path)")
+        if self.anonymize is not None and self.heads:
+            raise ConfigError("heads hold payload, which anonymize cannot take the addresses out of: leave one out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

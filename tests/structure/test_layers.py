@@ -37,7 +37,7 @@ _room("feature", "packet", "flow")
 _room("fingerprint", "hello")
 _room("registry", "base")
 _room("policy", "feature", "fingerprint", "registry")
-_room("batch", "flow", "feature", "policy")
+_room("batch", "crypto", "flow", "feature", "policy")
 _room("engine", "capture", "decode", "batch")
 _room("capi", "engine")
 _room("python", "engine")
@@ -46,6 +46,7 @@ _room("python", "engine")
 # package's own folder are rooms by their name.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("version", "errors", "_core"),
+    ("anonymize",),
     ("types",),
     ("schema",),
     ("engine", "kernels"),

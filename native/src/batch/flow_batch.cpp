@@ -29,12 +29,6 @@ std::string_view view(const std::array<char, Size>& text) {
     return {text.data(), text.size()};
 }
 
-void add_address(TextColumn& column, const base::IpAddress& address) {
-    std::array<char, base::kMaxAddressText> text{};
-    const std::size_t length = base::write_text(address, text);
-    column.add(view(text).substr(0, length));
-}
-
 void add_if(FixedColumn<std::uint16_t>& column, bool there, std::uint16_t value) {
     if (there) {
         column.add(value);
@@ -82,10 +76,12 @@ struct FlowBatchBuilder::Dictionaries {
 
 FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
                                    std::shared_ptr<const policy::Policy> policy,
-                                   bool heads)
+                                   bool heads,
+                                   std::unique_ptr<Anonymizer> anonymizer)
     : registry_(std::move(registry)),
       policy_(std::move(policy)),
       dictionaries_(std::make_shared<const Dictionaries>(policy_.get())),
+      anonymizer_(std::move(anonymizer)),
       heads_(heads) {}
 
 void FlowBatchBuilder::append(const FlowRow& row) {
@@ -105,9 +101,29 @@ void FlowBatchBuilder::append(const FlowRow& row) {
     ++rows_;
 }
 
+void FlowBatchBuilder::add_id(TextColumn& column, flow::FlowId id) {
+    const flow::FlowId shown = anonymizer_ ? anonymizer_->id(id) : id;
+    if (id.none() || shown.none()) {
+        column.add_null();
+    } else {
+        column.add(view(flow::to_text(shown)));
+    }
+}
+
+void FlowBatchBuilder::add_address(TextColumn& column, const base::IpAddress& address) {
+    const base::IpAddress shown = anonymizer_ ? anonymizer_->address(address) : address;
+    if (anonymizer_ && shown.version == 0) {
+        column.add_null();
+        return;
+    }
+    std::array<char, base::kMaxAddressText> text{};
+    const std::size_t length = base::write_text(shown, text);
+    column.add(view(text).substr(0, length));
+}
+
 void FlowBatchBuilder::append_names(const FlowRow& row, const Orientation& way) {
     const flow::FlowKey& key = *row.key;
-    flow_id_.add(view(flow::to_text(row.id)));
+    add_id(flow_id_, row.id);
     const bool from_a = row.record->forward_is_a == way.initiator_forward;
     flow::CommunityIdTuple tuple;
     tuple.src = from_a ? key.a() : key.b();
@@ -115,12 +131,14 @@ void FlowBatchBuilder::append_names(const FlowRow& row, const Orientation& way) 
     tuple.ip_proto = key.ip_proto;
     tuple.src_port = from_a ? key.a_port : key.b_port;
     tuple.dst_port = from_a ? key.b_port : key.a_port;
-    community_id_.add(view(flow::community_id(tuple)));
-    if (row.record->parent.none()) {
-        parent_flow_id_.add_null();
+    const auto community_id =
+        anonymizer_ ? anonymizer_->community_id(tuple) : std::optional(flow::community_id(tuple));
+    if (community_id) {
+        community_id_.add(view(*community_id));
     } else {
-        parent_flow_id_.add(view(flow::to_text(row.record->parent)));
+        community_id_.add_null();
     }
+    add_id(parent_flow_id_, row.record->parent);
 }
 
 void FlowBatchBuilder::append_times(const FlowRow& row) {
@@ -194,12 +212,9 @@ void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way
         alternative_protocol_.add(fingerprint::matchers()[other.matcher].info->protocol);
         alternative_bits_.add(other.bits);
     }
-    if (row.linked.none()) {
-        linked_flow_id_.add_null();
-    } else {
-        linked_flow_id_.add(view(flow::to_text(row.linked)));
-    }
-    add_if_some(server_name_, row.server_name);
+    add_id(linked_flow_id_, row.linked);
+    // The name of a host leads to its address.
+    add_if_some(server_name_, anonymizer_ ? std::string_view() : row.server_name);
     add_if_some(alpn_, row.alpn);
     add_if_some(ja4_, row.ja4);
 }
@@ -236,9 +251,12 @@ void FlowBatchBuilder::append_registry(const FlowRow& row) {
     }
     if (decided) {
         registration_id_.add(registry_->registration_id(match->entry));
-        matched_prefix_.add(registry_->matched_prefix(match->entry));
     } else {
         registration_id_.add_null();
+    }
+    if (decided && !anonymizer_) {
+        matched_prefix_.add(registry_->matched_prefix(match->entry));
+    } else {
         matched_prefix_.add_null();
     }
     if (match == nullptr || match->end == registry::MatchedEnd::none) {

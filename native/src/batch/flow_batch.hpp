@@ -1,4 +1,5 @@
-// Takes: finished flows, row by row. Gives: a batch of all columns for the Arrow export.
+// Takes: finished flows, row by row. Gives: a batch of all columns for the Arrow export; with an
+// anonymizer no address is in it, and nothing that names one.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "batch/anonymizer.hpp"
 #include "batch/column.hpp"
 #include "batch/dictionaries.hpp"
 #include "batch/flow_row.hpp"
@@ -26,7 +28,8 @@ class FlowBatchBuilder {
   public:
     FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
                      std::shared_ptr<const policy::Policy> policy,
-                     bool heads);
+                     bool heads,
+                     std::unique_ptr<Anonymizer> anonymizer = nullptr);
 
     void append(const FlowRow& row);
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
@@ -40,6 +43,8 @@ class FlowBatchBuilder {
         std::size_t fwd, rev;
     };
 
+    void add_id(TextColumn& column, flow::FlowId id);
+    void add_address(TextColumn& column, const base::IpAddress& address);
     void append_names(const FlowRow& row, const Orientation& way);
     void append_times(const FlowRow& row);
     void append_key(const FlowRow& row, const Orientation& way);
@@ -53,6 +58,7 @@ class FlowBatchBuilder {
     std::shared_ptr<const registry::Registry> registry_;
     std::shared_ptr<const policy::Policy> policy_;
     std::shared_ptr<const Dictionaries> dictionaries_;
+    std::unique_ptr<Anonymizer> anonymizer_;  // nullptr: rows say what is
     std::size_t rows_ = 0;
     bool heads_;
 

@@ -26,6 +26,7 @@ std::size_t quarter_of_memory() noexcept {
 Options completed(Options options) {
     options.threads = std::max(options.threads, 1U);
     options.batch_rows = std::max<std::size_t>(options.batch_rows, 1);
+    options.heads = options.heads && !options.anonymize;
     options.memcap = options.memcap == 0 ? quarter_of_memory() : options.memcap;
     return options;
 }
@@ -43,7 +44,11 @@ struct Columns {
 
 Engine::Engine(Options options)
     : options_(completed(std::move(options))),
-      builder_(options_.registry, options_.policy, options_.heads),
+      builder_(options_.registry,
+               options_.policy,
+               options_.heads,
+               options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize)
+                                  : nullptr),
       verdicts_(batch::protocol_names().size()) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {

@@ -8,6 +8,7 @@
 
 #include "base/hash.hpp"
 #include "base/time.hpp"
+#include "crypto/cryptopan.hpp"
 #include "policy/policy.hpp"
 #include "registry/registry.hpp"
 
@@ -24,6 +25,8 @@ struct Options {
     bool vlan_in_key = true;
     bool tunnels = true;
     bool heads = false;                     // rows have the head that was matched: it holds payload
+    // Rows have no address, but what Crypto-PAn makes of it, and no heads.
+    std::optional<crypto::CryptoPanKey> anonymize;
     std::optional<base::HashKey> hash_key;  // tests only; random otherwise
     std::shared_ptr<const registry::Registry> registry;
     std::shared_ptr<const policy::Policy> policy;

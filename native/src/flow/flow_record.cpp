@@ -1,6 +1,7 @@
 // Names, flow ids and connection states.
 #include "flow/flow_record.hpp"
 
+#include <charconv>
 #include <string_view>
 
 #include "base/hash.hpp"
@@ -52,6 +53,21 @@ std::array<char, kFlowIdText> to_text(FlowId id) noexcept {
         text[16 + index] = kDigits[id.low >> (28U - 4U * index) & 15U];
     }
     return text;
+}
+
+std::optional<FlowId> parse_flow_id(std::string_view text) noexcept {
+    constexpr int kHexadecimal = 16;
+    constexpr std::size_t kHighText = 16;
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    if (text.size() != kFlowIdText || text.find_first_not_of(kDigits) != std::string_view::npos) {
+        return std::nullopt;
+    }
+    FlowId id;
+    const std::string_view high = text.substr(0, kHighText);
+    const std::string_view low = text.substr(kHighText);
+    std::from_chars(high.data(), high.data() + high.size(), id.high, kHexadecimal);
+    std::from_chars(low.data(), low.data() + low.size(), id.low, kHexadecimal);
+    return id;
 }
 
 const char* to_string(EndReason reason) noexcept {

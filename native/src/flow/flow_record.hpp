@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "base/time.hpp"
 #include "flow/flow_key.hpp"
@@ -30,6 +32,7 @@ struct FlowId {
 FlowId make_flow_id(const FlowKey& key, FlowId parent, base::TimeNs first) noexcept;
 inline constexpr std::size_t kFlowIdText = 24;
 std::array<char, kFlowIdText> to_text(FlowId id) noexcept;
+std::optional<FlowId> parse_flow_id(std::string_view text) noexcept;  // what to_text wrote
 
 struct TcpState {
     std::array<std::uint16_t, 2> flags{};     // OR of the control bits by direction

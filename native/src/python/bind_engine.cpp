@@ -19,6 +19,7 @@
 #include "engine/engine.hpp"
 #include "python/arrow_capsule.hpp"
 #include "python/borrowed.hpp"
+#include "python/crypto_pan_key.hpp"
 
 namespace nb = nanobind;
 
@@ -175,6 +176,7 @@ void construct(Engine* self,
                bool vlan_in_key,
                bool tunnels,
                bool heads,
+               const std::optional<nb::bytes>& anonymize,
                std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
                std::shared_ptr<registry::Registry> registry,
                std::shared_ptr<policy::Policy> policy) {
@@ -188,6 +190,9 @@ void construct(Engine* self,
     options.vlan_in_key = vlan_in_key;
     options.tunnels = tunnels;
     options.heads = heads;
+    if (anonymize) {
+        options.anonymize = key_of(*anonymize);
+    }
     if (hash_seed) {
         options.hash_key = base::HashKey{hash_seed->first, hash_seed->second};
     }
@@ -213,6 +218,7 @@ void bind_engine(nb::module_& module) {
              nb::arg("vlan_in_key") = true,
              nb::arg("tunnels") = true,
              nb::arg("heads") = false,
+             nb::arg("anonymize") = nb::none(),
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),
              nb::arg("policy") = nb::none())

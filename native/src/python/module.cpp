@@ -1,6 +1,7 @@
 // The module: one bind function for each room that Python sees.
 #include <nanobind/nanobind.h>
 
+void bind_anonymize(nanobind::module_& module);
 void bind_batch(nanobind::module_& module);
 void bind_engine(nanobind::module_& module);
 void bind_fingerprint(nanobind::module_& module);
@@ -15,6 +16,7 @@ NB_MODULE(_core, module) {
         "The native core of flowclass. Nothing here is public: see the flowclass package.";
     bind_registry(module);
     bind_policy(module);
+    bind_anonymize(module);
     bind_batch(module);
     bind_fingerprint(module);
     bind_engine(module);

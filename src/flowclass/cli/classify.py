@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from flowclass.cli import summary
+from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.progress import Progress
@@ -54,6 +55,7 @@ MOST_ORDER = 8
 @setting("--idle-timeout", type=duration, default="120s", show_default=True, help="A silent flow has ended.")
 @setting("--active-timeout", type=duration, default="30m", show_default=True, help="An old flow is cut.")
 @setting("--heads", is_flag=True, help="Keep what the fingerprints saw, for match. It holds payload.")
+@with_anonymize
 @setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error.")
 @click.option("-v", "--verbose", is_flag=True, help="Every source and every problem on standard error.")
@@ -87,6 +89,9 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
 
 def _run_options(given: dict[str, Any]) -> RunOptions:
     registry, policy = given["registry"], given["policy"]
+    anonymize = anonymizer_of(given["anonymize"], given["key_file"], quiet=given["quiet"])
+    if anonymize is not None and given["heads"]:
+        raise click.UsageError("--heads keeps payload, which --anonymize cannot anonymise: leave one of them out")
     return RunOptions(
         registry=None if registry is None else Registry.load(registry),
         policy=None if policy is None else Policy.load(policy),
@@ -97,6 +102,7 @@ def _run_options(given: dict[str, Any]) -> RunOptions:
             idle_timeout_ns=given["idle_timeout"],
             active_timeout_ns=given["active_timeout"],
             heads=given["heads"],
+            anonymize=anonymize,
         ),
     )
 
@@ -179,7 +185,8 @@ def _pump(run: Run, sinks: list[Sink]) -> None:
 def _metadata(run: Run) -> dict[str, str]:
     options = run.options
     inputs = [
-        {"name": source.name, "size": source.size if isinstance(source, ByteSource) else None} for source in run.sources
+        {"name": run.shown_name(place), "size": source.size if isinstance(source, ByteSource) else None}
+        for place, source in enumerate(run.sources)
     ]
     timeouts = options.engine
     return {
@@ -192,6 +199,7 @@ def _metadata(run: Run) -> dict[str, str]:
         "flowclass.flow_definition": f"{FLOW_DEFINITION} idle_timeout_ns={timeouts.idle_timeout_ns}"
         f" active_timeout_ns={timeouts.active_timeout_ns} tcp_linger_ns={timeouts.tcp_linger_ns}"
         f" vlan_in_key={timeouts.vlan_in_key} tunnels={timeouts.tunnels} files={options.files}",
+        **({} if timeouts.anonymize is None else timeouts.anonymize.metadata()),
     }
 
 

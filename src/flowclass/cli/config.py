@@ -18,7 +18,7 @@ import click
 from flowclass.errors import ConfigError
 
 LOCAL = Path("flowclass.toml")
-PATHS = frozenset({"registry", "policy", "output"})
+PATHS = frozenset({"registry", "policy", "output", "key_file"})
 
 
 def load(path: Path, known: Mapping[str, click.Option]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import msgspec
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
 from flowclass.cli.values import clean
-from flowclass.explain.records import records_of
+from flowclass.explain.records import key_of, records_of
 from flowclass.explain.story import ROW, explained, in_payload
 
 MARK = "\x1b[1;30;46m"
@@ -41,15 +41,19 @@ def explain(flow_id: str, flows: Path, captures: tuple[str, ...], second_opinion
 
     Each check with its meaning, its source and its octets; what tshark reads there; which protocols lost and why; and
     how likely random payload has as much evidence. With --pcap the frames are found by the flow's ends, time and
-    payload, in any copy of the capture; exit with 3 when one of them is not there.
+    payload, in any copy of the capture; exit with 3 when one of them is not there, as those of an anonymised run.
     """
-    stories = [explained(one, captures, second_opinion=second_opinion) for one in records_of(flows, flow_id)]
+    records = records_of(flows, flow_id)
+    key = key_of(flows)
+    # The addresses of an anonymised run are in no capture: nothing is looked for.
+    searched = captures if key is None else ()
+    stories = [explained(one, searched, second_opinion=second_opinion) | {"anonymized": key} for one in records]
     if as_json:
         click.echo(msgspec.json.encode({"schema": "flowclass.explain/1", "flows": stories}).decode())
     else:
         coloured = _coloured()
         for story in stories:
-            for line in _lines(story, coloured=coloured, searched=bool(captures)):
+            for line in _lines(story, coloured=coloured, searched=bool(searched)):
                 click.echo(line, color=coloured)
     absent = captures and any("frame" not in check for story in stories for check in in_payload(story["evidence"]))
     return Exit.PARTIAL if absent else Exit.DONE
@@ -104,7 +108,12 @@ def _facts(story: dict[str, Any], *, searched: bool) -> Iterator[str]:
         )
     frames = f"frames {story.get('packet_first')} to {story.get('packet_last')}"
     yield clean(f"source    {story.get('source_file')}, {frames}")
-    if story["evidence"] and not searched:
+    if story["anonymized"] is not None:
+        yield clean(
+            f"octets    the addresses are anonymised (Crypto-PAn, key {story['anonymized']}): the packets cannot be"
+            " found in a capture; explain the plain run"
+        )
+    elif story["evidence"] and not searched:
         yield "octets    give the capture with --pcap to see them"
     if story["tshark"]:
         yield clean(f"tshark    {story['tshark']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flowclass.anonymize import METHOD
 from flowclass.cli.values import clean
 from flowclass.engine import crypto_library
 from flowclass.pipeline.batch import Run
@@ -38,6 +39,7 @@ def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
         "sources": [_source_json(report) for report in run.reports],
         "counters": run.counters,
         "outputs": outputs,
+        "anonymized": _anonymized(run),
         "stopped_by_signal": run.stopped_by,
     }  # fmt: skip
 
@@ -53,6 +55,9 @@ def as_text(run: Run, outputs: list[str], *, verbose: bool) -> list[str]:
         if not reports:
             lines.append(f"  the same for each of the {len(run.reports)} sources with -v")
     lines += _notes(run)
+    anonymize = run.options.engine.anonymize
+    if anonymize is not None:
+        lines.append(f"addresses anonymised by Crypto-PAn, key {anonymize.fingerprint}; prefixes are kept")
     problems = [report for report in run.reports if report.problem != "none"]
     if problems:
         lines.append(f"problems  in {len(problems)} of {len(run.reports)} sources")
@@ -70,6 +75,11 @@ def problem_line(report: SourceReport) -> str:
     """Say one source's problem: what, where, why, and what to do."""
     advice = ADVICE.get(report.problem, "")
     return clean(report.sentence.rstrip(". ") + (f"; {advice}" if advice else ""))
+
+
+def _anonymized(run: Run) -> dict[str, str] | None:
+    anonymize = run.options.engine.anonymize
+    return None if anonymize is None else {"method": METHOD, "key": anonymize.fingerprint}
 
 
 def _flows(run: Run) -> list[str]:

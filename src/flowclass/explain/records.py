@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flowclass.anonymize import fingerprint_in
 from flowclass.errors import SchemaError, SourceError
 from flowclass.sinks.columns import rows
 
@@ -30,8 +31,7 @@ def records_of(path: Path, flow_id: str) -> list[dict[str, Any]]:
     SchemaError
         When it holds no flow records.
     """
-    if path.is_dir():
-        path = next((found for found in (path / "flows.parquet", path / "flows.arrow") if found.exists()), path)
+    path = _file(path)
     found = _flows(path, flow_id)
     records = [_with_times(row) for batch in found.combine_chunks().to_batches() for row in rows(batch)]
     ids = sorted({str(record["flow_id"]) for record in records})
@@ -42,6 +42,31 @@ def records_of(path: Path, flow_id: str) -> list[dict[str, Any]]:
     if len(ids) > 1:
         raise SourceError(f"{path}: {len(ids)} flows begin with {flow_id!r}, e.g. {ids[0]} and {ids[1]}; give more")
     return records
+
+
+def key_of(path: Path) -> str | None:
+    """Give the fingerprint of the key that a file's records were anonymised with; None where they were not."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = _file(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(6)
+        if head[:4] == b"PAR1":
+            return fingerprint_in(pq.read_schema(path).metadata)
+        reader = pa.ipc.open_file(path) if head == b"ARROW1" else pa.ipc.open_stream(path)
+        return fingerprint_in(reader.schema.metadata)
+    except (OSError, pa.ArrowException) as problem:
+        why = getattr(problem, "strerror", None) or problem
+        raise SourceError(f"{path}: cannot be read: {why}; give what classify wrote with -o") from problem
+
+
+def _file(path: Path) -> Path:
+    """Give the file itself where the folder that ``classify -o`` wrote into is named."""
+    if not path.is_dir():
+        return path
+    return next((found for found in (path / "flows.parquet", path / "flows.arrow") if found.exists()), path)
 
 
 def _flows(path: Path, flow_id: str) -> Any:

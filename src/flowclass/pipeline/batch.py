@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from flowclass.anonymize import source_name
 from flowclass.engine import Engine, first_packet_time
 from flowclass.errors import ConfigError, SourceError
 from flowclass.pipeline.stop import Stop, Stopped
@@ -148,11 +149,15 @@ class Run:
             if place > 0 and self.options.files == "each":
                 yield from self._finish_engine()
                 self._engine = self._new_engine()
-            yield from self._pump(source, self._engine)
+            yield from self._pump(source, self.shown_name(place), self._engine)
             if self._stop.signal is not None:
                 break
         yield from self._finish_engine()
         self.finished = True
+
+    def shown_name(self, place: int) -> str:
+        """Give the name by which records and files know the source at a place."""
+        return self.sources[place].name if self.options.engine.anonymize is None else source_name(place)
 
     def _new_engine(self) -> Engine:
         options = self.options
@@ -166,9 +171,9 @@ class Run:
         self._engine = None
         yield from self._counted(rest)
 
-    def _pump(self, source: Source, engine: Engine) -> Iterator[pa.RecordBatch]:
+    def _pump(self, source: Source, name: str, engine: Engine) -> Iterator[pa.RecordBatch]:
         self._source = source
-        engine.begin_source(source.name)
+        engine.begin_source(name)
         before = Balance.of(engine.balance())
         failure = ""
         interrupted = False

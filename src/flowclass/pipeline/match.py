@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flowclass import _core
+from flowclass.anonymize import CryptoPan, refuse_anonymized
 from flowclass.errors import SchemaError, SourceError
 from flowclass.schema import arrow_schema
 
@@ -47,13 +48,15 @@ SIDES = (
 )
 
 
-def match(flows: str | Path | Any) -> Any:
+def match(flows: str | Path | Any, *, anonymize: CryptoPan | None = None) -> Any:
     """Match saved heads again, without the capture.
 
     Parameters
     ----------
     flows : path, pyarrow.Table or pyarrow.RecordBatchReader
         What ``classify`` gave with ``heads``: Parquet or Arrow, or the records themselves.
+    anonymize : CryptoPan, optional
+        The key by which the records given have other addresses; they have no heads then.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def match(flows: str | Path | Any) -> Any:
     SourceError
         When the file cannot be read.
     SchemaError
-        When it holds no flow records, or none with heads.
+        When it holds no flow records, or none with heads, or anonymised ones.
 
     Examples
     --------
@@ -77,7 +80,7 @@ def match(flows: str | Path | Any) -> Any:
     """
     import pyarrow as pa
 
-    heads = SavedHeads(flows)
+    heads = SavedHeads(flows, anonymize)
     return pa.RecordBatchReader.from_batches(heads.schema, iter(heads))
 
 
@@ -92,17 +95,20 @@ class SavedHeads:
         Records given so far, and those of them whose verdict is another one now.
     """
 
-    def __init__(self, flows: str | Path | Any) -> None:
-        self.schema = arrow_schema(heads=True)
+    def __init__(self, flows: str | Path | Any, anonymize: CryptoPan | None = None) -> None:
+        self.schema = arrow_schema(heads=anonymize is None)
+        self._anonymize = anonymize
+        self._kept = arrow_schema(heads=True)
         self.rows = 0
         self.changed = 0
         name, self._batches, found = _batches(flows)
-        absent = [field.name for field in self.schema if field.name not in found.names]
+        refuse_anonymized(name, found.metadata)
+        absent = [field.name for field in self._kept if field.name not in found.names]
         if absent == ["head"]:
             raise SchemaError(f"{name}: the records have no heads: classify the capture again with --heads")
         if absent:
             raise SchemaError(f"{name}: is no file of flow records: it has no column {', '.join(absent[:3])}")
-        for field in self.schema:
+        for field in self._kept:
             kind = found.field(field.name).type
             if kind != field.type:
                 raise SchemaError(
@@ -112,8 +118,12 @@ class SavedHeads:
 
     def __iter__(self) -> Iterator[Any]:
         """Give the record batches."""
+        made = self._matched()
+        return made if self._anonymize is None else self._anonymize.records(made)
+
+    def _matched(self) -> Iterator[Any]:
         for batch in self._batches:
-            made, changed = _matched(batch, self.schema)
+            made, changed = _matched(batch, self._kept)
             self.rows += made.num_rows
             self.changed += changed
             yield made
