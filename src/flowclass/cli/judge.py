@@ -1,0 +1,83 @@
+"""``flowclass judge``: what another registry, policy or date makes of a finished run."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from flowclass.cli.classify import target_of
+from flowclass.cli.exit_codes import Exit
+from flowclass.cli.options import common, setting, with_config
+from flowclass.cli.values import instant
+from flowclass.pipeline.judge import JudgedFlows
+from flowclass.policy import Policy
+from flowclass.registry import Registry
+from flowclass.sinks import BINARY, FORMATS, Sink, open_sink
+
+
+@click.command(short_help="Judge a finished run by another registry, policy or date.")
+@click.argument("run", type=click.Path(path_type=Path))
+@with_config
+@setting("-o", "--output", metavar="FILE|DIR|-", help="Where the flows go; - is standard output.")
+@setting("--format", "form", type=click.Choice(FORMATS), help="By default what the name of the output says.")
+@setting("--registry", required=True, type=click.Path(path_type=Path), help="The registered endpoints.")
+@setting("--policy", type=click.Path(path_type=Path), help="What follows from them; a TOML file.")
+@click.option("--at", type=instant, help="Judge as if every flow had begun then; by default at its own time.")
+@setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error.")
+@common
+def judge(
+    run: Path,
+    output: str | None,
+    form: str | None,
+    at: datetime | None,
+    as_json: bool,
+    **given: Path | bool | None,
+) -> int:
+    """Judge the flows in RUN, which classify wrote as Parquet or Arrow, again: no capture is needed.
+
+    Gives the same records; the columns of registry and policy are new, as a run with these would have written them.
+    With --at every flow is judged as if it had begun then: by the entries that are valid and the phase that holds at
+    that instant. Without -o JSON lines are printed. With --json and -o FILE the summary is printed as JSON.
+    """
+    if output is not None and output != "-" and run.exists() and Path(output).resolve() == run.resolve():
+        raise click.UsageError(f"{output} is the input: give another file")
+    registry, policy = Registry.load(str(given["registry"])), given["policy"]
+    flows = JudgedFlows(run, registry, None if policy is None else Policy.load(str(policy)), at)
+    target, form = target_of(output, form)
+    if target is None and form in BINARY and sys.stdout.isatty():
+        raise click.UsageError(f"{form} is not for a terminal: give -o FILE, or send standard output elsewhere")
+    _pump(flows, open_sink(form, target or sys.stdout.buffer, flows.schema, flows.metadata))
+    outcomes = sorted(
+        (str(outcome), count) for (outcome,), count in flows.tally.by("policy_outcome").items() if outcome
+    )
+    if as_json:
+        said = {
+            "schema": "flowclass.judge/1",
+            "flows": flows.tally.flows,
+            "changed": flows.changed,
+            "policy_outcome": dict(outcomes),
+            "registry_version": flows.metadata["flowclass.registry_version"],
+            "policy_sha256": flows.metadata["flowclass.policy_sha256"],
+            "judged_at": flows.metadata["flowclass.judged_at"],
+            "output": str(target) if target else None,
+        }
+        click.echo(msgspec.json.encode(said).decode(), err=target is None)
+    elif not given["quiet"]:
+        click.echo(f"flows     {flows.tally.flows:,} judged again, {flows.changed:,} with another outcome", err=True)
+        click.echo("outcomes  " + (", ".join(f"{name} {count:,}" for name, count in outcomes) or "none"), err=True)
+    return Exit.VIOLATION if given["fail_on_violation"] and flows.tally.outcome("violation") else Exit.DONE
+
+
+def _pump(flows: JudgedFlows, sink: Sink) -> None:
+    try:
+        for batch in flows:
+            sink.write(batch)
+        sink.finish()
+    except BaseException:
+        sink.abort()
+        raise

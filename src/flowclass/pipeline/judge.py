@@ -1,0 +1,219 @@
+"""Takes finished flows, a registry, and a policy. Gives the flows as a run with these would have judged them.
+
+No capture is needed: what registry and policy ask of a flow stands in its record. All other columns stay.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flowclass import _core
+from flowclass.errors import ConfigError, SchemaError
+from flowclass.pipeline.match import JUDGED, _batches, _binary, _encoded, _text
+from flowclass.pipeline.tally import Tally
+from flowclass.policy import Policy
+from flowclass.registries.timestamps import datetime_to_ns, parse_timestamp
+from flowclass.registry import Instant, Registry
+from flowclass.schema import arrow_schema
+
+ASKED = ("src_ip", "dst_ip", "time_start", "protocol", "protocol_class", "tier")
+NONE = 2**32 - 1
+NO_PHASE = 2**16 - 1
+
+
+def judge(
+    flows: str | Path | Any,
+    *,
+    registry: Registry | str | os.PathLike[str],
+    policy: Policy | str | os.PathLike[str] | None = None,
+    at: Instant | None = None,
+) -> Any:
+    """Judge finished flows again, without the capture.
+
+    Parameters
+    ----------
+    flows : path, pyarrow.Table or pyarrow.RecordBatchReader
+        What ``classify`` gave: Parquet or Arrow, or the records themselves.
+    registry : Registry or path
+        The registered endpoints.
+    policy : Policy or path, optional
+        What follows from them; without it the columns of the policy are null.
+    at : int, str or datetime, optional
+        Judge as if every flow had begun then: ns UTC, ISO 8601, or a datetime. By default each is judged at its own
+        ``time_start``.
+
+    Returns
+    -------
+    pyarrow.RecordBatchReader
+        The records, in their order, with the columns of registry and policy made anew; ``read_all()`` gives a table.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read.
+    SchemaError
+        When it holds no flow records, or anonymised ones.
+    ConfigError
+        When registry, policy or instant is not valid.
+
+    Examples
+    --------
+    >>> import struct, flowclass
+    >>> empty = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    >>> judge(flowclass.classify(empty).to_pyarrow(), registry=flowclass.Registry([])).read_all().num_rows
+    0
+    """
+    import pyarrow as pa
+
+    judged = JudgedFlows(
+        flows,
+        Registry.load(registry) if isinstance(registry, (str, os.PathLike)) else registry,
+        Policy.load(policy) if isinstance(policy, (str, os.PathLike)) else policy,
+        at,
+    )
+    return pa.RecordBatchReader.from_batches(judged.schema, iter(judged))
+
+
+class JudgedFlows:
+    """Records judged as they are read. Takes what `judge` takes, and raises what it raises.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+        Of every batch: that of the input, with renewed metadata.
+    metadata : dict of str to str
+        Of the input, with the versions of the registry and the policy that judge now.
+    tally : Tally
+        Of the records given so far.
+    changed : int
+        Records given so far whose outcome is another one now.
+    """
+
+    def __init__(
+        self, flows: str | Path | Any, registry: Registry, policy: Policy | None, at: Instant | None = None
+    ) -> None:
+        import pyarrow as pa
+
+        self._registry, self._policy = registry.native, None if policy is None else policy.native
+        self._at = None if at is None else _instant(at)
+        self._name, self._batches, found = _batches(flows)
+        _check(self._name, found)
+        old = {key.decode(): value.decode(errors="replace") for key, value in (found.metadata or {}).items()}
+        self.metadata = {key: value for key, value in old.items() if key.startswith("flowclass.")} | {
+            "flowclass.registry_version": registry.version,
+            "flowclass.policy_sha256": "" if policy is None else policy.sha256,
+            "flowclass.judged_at": "" if self._at is None else str(self._at),
+        }
+        self.schema = pa.schema(list(found), metadata=self.metadata)
+        self._names = _core.judged_names(self._policy)
+        self.tally = Tally()
+        self.changed = 0
+        self._row = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the record batches."""
+        import pyarrow.compute as pc
+
+        for batch in self._batches:
+            made = self._judged(batch)
+            before, after = _text(batch.column("policy_outcome")), _text(made.column("policy_outcome"))
+            same = pc.equal(pc.fill_null(before, ""), pc.fill_null(after, ""))
+            self.changed += batch.num_rows - (pc.sum(same).as_py() or 0)
+            self.tally.add(made)
+            self._row += batch.num_rows
+            yield made
+
+    def _judged(self, batch: Any) -> Any:
+        import pyarrow as pa
+
+        columns, protocols = self._columns(batch)
+        try:
+            found = _core.judge_finished(self._registry, self._policy, columns, protocols)
+        except ValueError as problem:
+            raise SchemaError(f"{self._name}: from row {self._row} on, {problem}; classify the capture again") from None
+        made = self._answers(found, batch.num_rows)
+        arrays = [made.get(field.name, batch.column(place)) for place, field in enumerate(batch.schema)]
+        return pa.record_batch(arrays, schema=self.schema)
+
+    def _columns(self, batch: Any) -> tuple[dict[str, Any], list[str]]:
+        """Give what the native core takes: numpy views of rows."""
+        import numpy as np
+
+        for name in ASKED:
+            if batch.column(name).null_count:
+                raise SchemaError(f"{self._name}: column {name} has nulls; classify the capture again")
+        columns: dict[str, Any] = {}
+        for name in ("src_ip", "dst_ip"):
+            columns[f"{name}_ends"], columns[f"{name}_text"] = _binary(batch.column(name))
+        time = batch.column("time_start").cast("int64").to_numpy()
+        columns["time"] = time if self._at is None else np.full(batch.num_rows, self._at, np.int64)
+        for name in ("protocol_class", "tier"):
+            column = batch.column(name)
+            places = {value: place for place, value in enumerate(self._names[name])}
+            by_index = np.array([places.get(value, 255) for value in column.dictionary.to_pylist()], np.uint8)
+            columns[name] = by_index[column.indices.to_numpy()]
+        protocol = batch.column("protocol")
+        columns["protocol"] = protocol.indices.to_numpy().astype(np.int32)
+        return columns, [str(value) for value in protocol.dictionary.to_pylist()]
+
+    def _answers(self, found: dict[str, Any], rows: int) -> dict[str, Any]:
+        import numpy as np
+        import pyarrow as pa
+
+        entries = pa.array(found["entry"], mask=found["entry"] == NONE).dictionary_encode()
+        ids, prefixes = _core.entry_names(self._registry, entries.dictionary.to_pylist())
+        end = found["end"]
+        made = {
+            "registration_id": pa.array(ids, pa.string()).take(entries.indices),
+            "matched_prefix": pa.array(prefixes, pa.string()).take(entries.indices),
+            "registry_match": self._named("registry_match", found["match"], None),
+            "matched_end": self._named("matched_end", end, end == self._names["matched_end"].index("none")),
+        }
+        if self._policy is None:
+            nothing = np.zeros(rows, np.uint8), np.ones(rows, bool)
+            return made | {name: self._named(name, *nothing) for name in JUDGED if name.startswith("policy_")}
+        phase = found["phase"]
+        return made | {
+            "policy_outcome": self._named("policy_outcome", found["outcome"], None),
+            "policy_phase": self._named("policy_phase", phase, phase == NO_PHASE),
+            "policy_reason": self._named("policy_reason", found["reason"], None),
+        }
+
+    def _named(self, name: str, codes: Any, null: Any) -> Any:
+        import numpy as np
+        import pyarrow as pa
+
+        kind = self.schema.field(name).type
+        if not self._names[name]:  # a policy without phases
+            return _encoded(pa.nulls(len(codes), pa.string()), kind)
+        indices = pa.array(codes.astype(np.int64), mask=null).cast(kind.index_type, safe=False)
+        return pa.DictionaryArray.from_arrays(indices, pa.array(self._names[name], pa.string()))
+
+
+def _instant(at: Instant) -> int:
+    try:
+        if isinstance(at, str):
+            return parse_timestamp(at)
+        return datetime_to_ns(at) if isinstance(at, datetime) else int(at)
+    except ValueError as problem:
+        raise ConfigError(f"at = {at!r} is not an instant: {problem}") from None
+
+
+def _check(name: str, found: Any) -> None:
+    if any(key.startswith(b"flowclass.anonym") and value for key, value in (found.metadata or {}).items()):
+        raise SchemaError(f"{name}: its addresses are anonymised: no registry knows them; judge the run it was made of")
+    wanted = [arrow_schema().field(column) for column in (*ASKED, *JUDGED)]
+    absent = [field.name for field in wanted if field.name not in found.names]
+    if absent:
+        raise SchemaError(f"{name}: is no file of flow records: it has no column {', '.join(absent[:3])}")
+    for field in wanted:
+        kind = found.field(field.name).type
+        if kind != field.type:
+            raise SchemaError(
+                f"{name}: column {field.name} is {kind}, not {field.type}: another version wrote it; classify the"
+                " capture again"
+            )
