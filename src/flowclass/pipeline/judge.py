@@ -21,6 +21,7 @@ from flowclass.registry import Instant, Registry
 from flowclass.schema import arrow_schema
 
 ASKED = ("src_ip", "dst_ip", "time_start", "protocol", "protocol_class", "tier")
+ROWS = 65_536
 NONE = 2**32 - 1
 NO_PHASE = 2**16 - 1
 
@@ -100,7 +101,7 @@ class JudgedFlows:
 
         self._registry, self._policy = registry.native, None if policy is None else policy.native
         self._at = None if at is None else _instant(at)
-        self._name, self._batches, found = _batches(flows)
+        self._name, self._batches, found = _batches(flows, ROWS)
         _check(self._name, found)
         old = {key.decode(): value.decode(errors="replace") for key, value in (found.metadata or {}).items()}
         self.metadata = {key: value for key, value in old.items() if key.startswith("flowclass.")} | {

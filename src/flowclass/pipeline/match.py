@@ -157,12 +157,12 @@ def _matched(batch: Any, schema: Any) -> tuple[Any, int]:
     return pa.record_batch([columns[field.name] for field in schema], schema=schema), count
 
 
-def _batches(flows: Any) -> tuple[str, Iterator[Any], Any]:
+def _batches(flows: Any, rows: int = ROWS) -> tuple[str, Iterator[Any], Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if isinstance(flows, pa.Table):
-        return "the table", iter(flows.to_batches(max_chunksize=ROWS)), flows.schema
+        return "the table", iter(flows.to_batches(max_chunksize=rows)), flows.schema
     if isinstance(flows, pa.RecordBatchReader):
         return "the reader", iter(flows), flows.schema
     path = Path(flows)
@@ -171,7 +171,7 @@ def _batches(flows: Any) -> tuple[str, Iterator[Any], Any]:
             begin = file.read(6)
         if begin[:4] == b"PAR1":
             parquet = pq.ParquetFile(path)
-            return str(path), parquet.iter_batches(batch_size=ROWS), parquet.schema_arrow
+            return str(path), parquet.iter_batches(batch_size=rows), parquet.schema_arrow
         reader = pa.ipc.open_file(path) if begin == b"ARROW1" else pa.ipc.open_stream(path)
     except OSError as problem:
         why = (problem.strerror or str(problem)).lower()
