@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import json
 import os
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -14,37 +12,24 @@ from pathlib import Path
 
 from flowclass import _core
 from flowclass.errors import ConfigError, RegistryError, RowProblem
+from flowclass.registries.entry import (
+    RegistryEntry,
+    build_native,
+    entries_of,
+    entry_at,
+    scope_prefixes,
+    usual,
+    version_of,
+)
 from flowclass.registries.kinds import Limits
-from flowclass.registries.row import Address, Network, RegistryRow, parse_prefixes
+from flowclass.registries.row import Address, RegistryRow
 from flowclass.registries.source import read_source, without_collection
 from flowclass.registries.timestamps import datetime_to_ns, parse_timestamp
+from flowclass.snapshot import SnapshotFacts, SnapshotSource, is_snapshot, open_snapshot, write_snapshot
+
+__all__ = ("CoveringEntry", "Lookup", "Registry", "RegistryEntry")
 
 Instant = int | str | datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryEntry:
-    """One prefix of one registration.
-
-    Parameters
-    ----------
-    registration_id, category, status, prefix : str
-        As registered; prefix as ``address/length``.
-    protocols : tuple of str
-        Permitted protocol ids; empty = all.
-    valid_from, valid_until, submitted_at, approved_at : int or None
-        ns UTC; from inclusive, until exclusive, None = open or not known.
-    """
-
-    registration_id: str
-    category: str
-    status: str
-    prefix: str
-    protocols: tuple[str, ...]
-    valid_from: int | None
-    valid_until: int | None
-    submitted_at: int | None
-    approved_at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,19 +106,56 @@ class Registry:
     'registered'
     """
 
-    __slots__ = ("_entries", "_native", "_version", "_warnings")
+    __slots__ = ("_entries", "_native", "_snapshot", "_version", "_warnings")
 
     def __init__(
         self, rows: Sequence[RegistryRow], *, scope: Iterable[str] = (), problems: Sequence[RowProblem] = ()
     ) -> None:
-        self._entries = tuple(_entry(row, prefix) for row in rows for prefix in row.prefixes)
-        own = _scope_prefixes(scope)
+        self._fill(entries_of(rows), scope, problems)
+
+    @classmethod
+    def of_entries(
+        cls, entries: Iterable[RegistryEntry], *, scope: Iterable[str] = (), problems: Sequence[RowProblem] = ()
+    ) -> Registry:
+        """Make a registry of entries, such as those of other registries.
+
+        Parameters
+        ----------
+        entries : iterable of RegistryEntry
+            The entries.
+        scope, problems
+            As for the class.
+
+        Returns
+        -------
+        Registry
+            With these entries.
+
+        Raises
+        ------
+        RegistryError
+            Where the scope cannot be read or the entries cannot be indexed.
+        """
+        made = cls.__new__(cls)
+        made._fill(tuple(entries), scope, problems)
+        return made
+
+    def _fill(self, entries: tuple[RegistryEntry, ...], scope: Iterable[str], problems: Sequence[RowProblem]) -> None:
+        own = scope_prefixes(scope)
+        self._entries: tuple[RegistryEntry, ...] | None = entries
         self._warnings = tuple(problem for problem in problems if problem.severity == "warning")
-        self._version = _version(self._entries, own)
-        try:
-            self._native = _build(self._entries, own)
-        except ValueError as problem:
-            raise RegistryError(f"the registry cannot be built: {problem}") from None
+        self._version = version_of(entries, own)
+        self._native = build_native(entries, own)
+        self._snapshot: SnapshotFacts | None = None
+
+    @classmethod
+    def _mapped(cls, path: Path, scope: Iterable[str]) -> Registry:
+        if tuple(scope):
+            raise RegistryError(f"{path}: a snapshot has its own scope; build it again with the one that is wanted")
+        made = cls.__new__(cls)
+        made._native, made._snapshot = open_snapshot(path)
+        made._entries, made._warnings, made._version = None, (), made._snapshot.version
+        return made
 
     @classmethod
     def load(
@@ -149,9 +171,9 @@ class Registry:
         Parameters
         ----------
         path : path
-            The file: CSV, JSON lines, Parquet or SQLite.
+            The file: CSV, JSON lines, Parquet or SQLite, or a snapshot (``.fcr``), which is mapped and verified.
         scope : iterable of str
-            The operator's own prefixes; empty = every flow is in scope.
+            The operator's own prefixes; empty = every flow is in scope. A snapshot has its own.
         known_protocols : collection of str, optional
             Protocol ids a row may name without a warning; the core's own by default.
         limits : Limits, optional
@@ -165,9 +187,12 @@ class Registry:
         Raises
         ------
         RegistryError
-            Where any row has an error, with the problems of all rows; where the file changes while it is read.
+            Where any row has an error, with the problems of all rows; where the file changes while it is read;
+            where a snapshot does not hold.
         """
         source = Path(path)
+        if is_snapshot(source):
+            return cls._mapped(source, scope)
         known = frozenset(_core.known_protocols() if known_protocols is None else known_protocols)
         with without_collection():
             rows, problems, _ = read_source(source, known_protocols=known, limits=limits)
@@ -196,11 +221,43 @@ class Registry:
 
     @property
     def entries(self) -> tuple[RegistryEntry, ...]:
-        """All entries; the native core's entry indexes point here."""
+        """All entries; the native core's entry indexes point here. Of a snapshot they are made when first asked for."""
+        if self._entries is None:
+            self._entries = tuple(entry_at(self._native, index) for index in range(len(self)))
         return self._entries
 
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The operator's own prefixes; empty = every flow is in scope."""
+        return tuple(usual(prefix) for prefix in self._native.scope)
+
+    @property
+    def snapshot(self) -> SnapshotFacts | None:
+        """What the snapshot says of itself that the registry lies in; None where it lies in none."""
+        return self._snapshot
+
+    def save(self, path: str | os.PathLike[str], *, built_at: Instant, sources: Sequence[SnapshotSource] = ()) -> None:
+        """Write the registry as a snapshot, complete or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        built_at : int, str or datetime
+            The time of building to write into it: ns UTC, ISO 8601, or a datetime.
+        sources : sequence of SnapshotSource
+            What the registry was built from.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+        """
+        moment = _instant(built_at)
+        write_snapshot(Path(path), self._native, version=self._version, built_at=moment, sources=sources)
+
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._native)
 
     def __repr__(self) -> str:
         return f"Registry({len(self)} entries, version {self._version[:12]})"
@@ -232,6 +289,9 @@ class Registry:
         moment = time.time_ns() if at is None else _instant(at)
         return tuple(self._look_up(address, moment, protocol) for address in addresses)
 
+    def _entry(self, index: int) -> RegistryEntry:
+        return entry_at(self._native, index) if self._entries is None else self._entries[index]
+
     def _look_up(self, address: str | Address, moment: int, protocol: str) -> Lookup:
         try:
             text = str(ipaddress.ip_address(address))
@@ -240,13 +300,13 @@ class Registry:
             raise ConfigError(f"{address!r} is not an IPv4 or IPv6 address; give one such as 192.0.2.7") from None
         covering = tuple(
             CoveringEntry(
-                entry=self._entries[index],
+                entry=self._entry(index),
                 match=self._native.judge_entry(index, moment, protocol),
                 decided=index == deciding,
             )
             for index in self._native.covering(text)
         )
-        found = None if deciding is None else self._entries[deciding]
+        found = None if deciding is None else self._entry(deciding)
         return Lookup(
             address=text,
             at=moment,
@@ -256,69 +316,6 @@ class Registry:
             in_scope=self._native.in_scope(text),
             covering=covering,
         )
-
-
-def _entry(row: RegistryRow, prefix: Network) -> RegistryEntry:
-    return RegistryEntry(
-        registration_id=row.registration_id,
-        category=row.category,
-        status=row.status,
-        prefix=str(prefix),
-        protocols=row.protocols,
-        valid_from=row.valid_from,
-        valid_until=row.valid_until,
-        submitted_at=row.submitted_at,
-        approved_at=row.approved_at,
-    )
-
-
-def _scope_prefixes(scope: Iterable[str]) -> list[str]:
-    prefixes: set[str] = set()
-    for text in scope:
-        try:
-            prefixes.update(str(prefix) for prefix in parse_prefixes(text.strip()))
-        except ValueError as problem:
-            raise RegistryError(f"scope {text!r}: {problem}") from None
-    return sorted(prefixes)
-
-
-def _version(entries: Sequence[RegistryEntry], scope: Sequence[str]) -> str:
-    lines = sorted(
-        json.dumps(
-            [
-                entry.registration_id,
-                entry.category,
-                entry.status,
-                entry.prefix,
-                entry.protocols,
-                entry.valid_from,
-                entry.valid_until,
-                entry.submitted_at,
-                entry.approved_at,
-            ],
-            separators=(",", ":"),
-        )
-        for entry in entries
-    )
-    return hashlib.sha256("\n".join(["registry 1", *lines, json.dumps(scope)]).encode()).hexdigest()
-
-
-def _build(entries: Sequence[RegistryEntry], scope: Sequence[str]) -> _core.Registry:
-    def times(values: Iterable[int | None], missing: int) -> list[int]:
-        return [missing if value is None else value for value in values]
-
-    return _core.Registry.build(
-        registration_id=[entry.registration_id for entry in entries],
-        category=[entry.category for entry in entries],
-        status=[entry.status for entry in entries],
-        prefix=[entry.prefix for entry in entries],
-        protocols=[list(entry.protocols) for entry in entries],
-        valid_from=times((entry.valid_from for entry in entries), _core.OPEN_START),
-        valid_until=times((entry.valid_until for entry in entries), _core.OPEN_END),
-        submitted_at=times((entry.submitted_at for entry in entries), _core.NOT_KNOWN),
-        approved_at=times((entry.approved_at for entry in entries), _core.NOT_KNOWN),
-        scope=list(scope),
-    )
 
 
 def _instant(at: Instant) -> int:

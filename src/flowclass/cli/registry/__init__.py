@@ -9,6 +9,9 @@ import click
 COMMANDS = {
     "check": "Check every row of a registry.",
     "lookup": "Say what the registry knows of addresses.",
+    "build": "Compile lists into one snapshot file.",
+    "show": "Say what a registry or snapshot holds.",
+    "diff": "Say what changed between two registries.",
 }
 
 

@@ -41,10 +41,10 @@ def lookup(addresses: tuple[str, ...], source: Path, at: datetime | None, protoc
 def _say(found: Lookup) -> None:
     which = f" by {found.registration_id} ({found.matched_prefix})" if found.registration_id else ""
     scope = "" if found.in_scope else ", out of scope"
-    click.echo(clean(f"{found.address}  {found.match}{which}{scope} at {_time(found.at)}"))
+    click.echo(clean(f"{found.address}  {found.match}{which}{scope} at {moment_text(found.at)}"))
     for covering in found.covering:
         entry = covering.entry
-        span = f"{_time(entry.valid_from) or 'always'} to {_time(entry.valid_until) or 'open'}"
+        span = f"{moment_text(entry.valid_from) or 'always'} to {moment_text(entry.valid_until) or 'open'}"
         permitted = ", ".join(entry.protocols) or "all protocols"
         mark = "*" if covering.decided else " "
         click.echo(
@@ -55,7 +55,8 @@ def _say(found: Lookup) -> None:
         )
 
 
-def _time(moment: int | None) -> str:
+def moment_text(moment: int | None) -> str:
+    """Write an instant to the second, UTC; nothing for none."""
     if moment is None:
         return ""
     try:

@@ -1,0 +1,111 @@
+"""``flowclass registry build``: one snapshot of one or several sources."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from flowclass.cli.exit_codes import Exit
+from flowclass.cli.options import common
+from flowclass.cli.values import clean, instant
+from flowclass.errors import RegistryError
+from flowclass.registry import Registry, RegistryEntry
+from flowclass.snapshot import SnapshotSource
+
+
+@click.command(short_help="Compile lists into one snapshot file.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The snapshot, e.g. R.fcr.")
+@click.option(
+    "--scope", type=click.Path(path_type=Path), help="The operator's own prefixes, one a line; # begins a note."
+)
+@click.option("--built-at", type=instant, help="The time of building to write into it; now by default.")
+@common
+def build(sources: tuple[Path, ...], output: Path, scope: Path | None, built_at: datetime | None, as_json: bool) -> int:
+    """Compile the registries SOURCE... into one snapshot.
+
+    It appears complete or not at all, and is mapped and verified wherever a registry is taken. The same sources, scope
+    and --built-at give the same octets. Exit with 5 when a row of a source is not valid.
+    """
+    loaded = [(source, *_load(source)) for source in sources]
+    _refuse_duplicates(loaded)
+    problems = [problem for _, registry, _ in loaded for problem in registry.warnings]
+    prefixes = {prefix for _, registry, _ in loaded for prefix in registry.scope}
+    if scope is not None:
+        prefixes |= set(_read_scope(scope))
+    whole = Registry.of_entries(
+        (entry for _, registry, _ in loaded for entry in registry.entries), scope=sorted(prefixes), problems=problems
+    )
+    hashes = [SnapshotSource(name=clean(str(source)), sha256=sha256) for source, _, sha256 in loaded]
+    if scope is not None:
+        hashes.append(SnapshotSource(name=clean(str(scope)), sha256=_sha256(scope)))
+    whole.save(output, built_at=datetime.now(UTC) if built_at is None else built_at, sources=hashes)
+    if as_json:
+        content: dict[str, Any] = {
+            "schema": "flowclass.registry.build/1",
+            "output": str(output),
+            "entries": len(whole),
+            "registry_version": whole.version,
+            "warnings": len(problems),
+        }
+        click.echo(msgspec.json.encode(content).decode())
+        return Exit.DONE
+    for problem in problems:
+        click.echo(clean(str(problem)), err=True)
+    click.echo(f"{clean(str(output))}: {len(whole):,} entries, version {whole.version[:12]}")
+    return Exit.DONE
+
+
+def _load(source: Path) -> tuple[Registry, str]:
+    """Give a source and the SHA-256 of the octets it was read from."""
+    before = _sha256(source)
+    registry = Registry.load(source)
+    if _sha256(source) != before:
+        raise RegistryError(f"{source}: the registry was changed while it was read; build again")
+    return registry, before
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        why = problem.strerror or str(problem)
+        raise RegistryError(f"{path}: the registry cannot be read: {why}; check the path") from problem
+
+
+def _refuse_duplicates(loaded: list[tuple[Path, Registry, str]]) -> None:
+    seen: dict[tuple[str, str, int | None, int | None], Path] = {}
+    for source, registry, _ in loaded:
+        here: dict[tuple[str, str, int | None, int | None], Path] = {}
+        for entry in registry.entries:
+            key = _key(entry)
+            if key in seen:
+                raise RegistryError(
+                    f"{source}: {entry.registration_id} {entry.prefix} stands in {seen[key]} too, with the same dates;"
+                    " take it out of one of them"
+                )
+            here[key] = source
+        seen |= here
+
+
+def _key(entry: RegistryEntry) -> tuple[str, str, int | None, int | None]:
+    return entry.registration_id, entry.prefix, entry.valid_from, entry.valid_until
+
+
+def _read_scope(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as problem:
+        raise RegistryError(f"{path}: the scope cannot be read: {problem.strerror}; check the path") from problem
+    except UnicodeDecodeError:
+        raise RegistryError(f"{path}: the scope is not UTF-8 text; write one prefix a line") from None
+    prefixes = [text for line in lines if (text := line.partition("#")[0].strip())]
+    if not prefixes:
+        raise RegistryError(f"{path}: the scope is empty; write one prefix a line, or leave --scope out")
+    return prefixes
