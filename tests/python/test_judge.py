@@ -94,6 +94,17 @@ def test_command(form: str, captures: Path, tmp_path: Path, flowclass_command: C
     assert flowclass_command("judge", run, *by, "-o", out, "--at", "2026-10-01", "--fail-on-violation").code == 0
 
 
+def test_the_summary_names_the_versions(captures: Path, tmp_path: Path, flowclass_command: Command) -> None:
+    one, out = captures / "wireguard-udp-443.pcapng", tmp_path / "flows.csv"
+    said = json.loads(
+        flowclass_command("classify", one, "-o", out, "--json", "--registry", REGISTRY, "--policy", POLICY).out
+    )
+    assert said["registry_version"] == flowclass.Registry.load(REGISTRY).version
+    assert said["policy_sha256"] == flowclass.Policy.load(POLICY).sha256
+    without = json.loads(flowclass_command("classify", one, "-o", out, "--json").out)
+    assert without["registry_version"] is without["policy_sha256"] is None
+
+
 def test_errors(plain: pa.Table, tmp_path: Path, flowclass_command: Command) -> None:
     run, wrong = tmp_path / "run.parquet", tmp_path / "wrong.toml"
     pq.write_table(plain, run)

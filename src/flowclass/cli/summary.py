@@ -35,6 +35,8 @@ def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
                 run.tally.by("protocol", "variant", "tier", "registry_match", "policy_outcome")
             )
         ],
+        "registry_version": None if run.options.registry is None else run.options.registry.version,
+        "policy_sha256": None if run.options.policy is None else run.options.policy.sha256,
         "balance": _balance_json(run.balance),
         "sources": [_source_json(report) for report in run.reports],
         "counters": run.counters,
