@@ -54,7 +54,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("snapshot",),
     ("registry", "policy"),
     ("registry_diff",),
-    ("pipeline",),
+    ("pipeline", "desk"),
     ("accuracy", "explain", "report"),
     ("__init__",),
     ("cli",),
