@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -12,6 +13,16 @@ COMMANDS = {
     "build": "Compile lists into one snapshot file.",
     "show": "Say what a registry or snapshot holds.",
     "diff": "Say what changed between two registries.",
+    "apply": "Take an application in.",
+    "approve": "Approve what is pending, give back what is suspended.",
+    "reject": "Reject what is pending.",
+    "suspend": "Suspend what is approved.",
+    "revoke": "Revoke what is approved or suspended, for good.",
+    "renew": "Prolong what is approved.",
+    "history": "Say who did what, when and why.",
+    "import": "Take a whole list in.",
+    "export": "Write the registry as of any instant.",
+    "stats": "Say how long approvals take and what waits too long.",
 }
 
 
@@ -26,8 +37,9 @@ class RegistryCommands(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"flowclass.cli.registry.{cmd_name}")
-        found: click.Command = getattr(module, cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        module = import_module(f"flowclass.cli.registry.{name}")
+        found: click.Command = getattr(module, name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
