@@ -44,11 +44,11 @@ struct Columns {
 
 Engine::Engine(Options options)
     : options_(completed(std::move(options))),
-      builder_(options_.registry,
-               options_.policy,
-               options_.heads,
-               options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize)
-                                  : nullptr),
+      builder_(
+          options_.registry,
+          options_.policy,
+          options_.heads,
+          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr),
       verdicts_(batch::protocol_names().size()) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
