@@ -52,6 +52,8 @@ class RowProblem:
         What is wrong with it, and what would be right.
     severity : {"error", "warning"}
         An error refuses the registry, a warning does not.
+    kind : str
+        A key of ``flowclass.registries.kinds.KINDS``.
     """
 
     file: str
@@ -60,6 +62,7 @@ class RowProblem:
     value: str
     reason: str
     severity: Literal["error", "warning"] = "error"
+    kind: str = "unreadable"
 
     def __str__(self) -> str:
         shown = self.value if len(self.value) <= SHOWN_VALUE_LENGTH else self.value[:SHOWN_VALUE_LENGTH] + "..."
