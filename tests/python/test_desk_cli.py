@@ -116,6 +116,22 @@ def test_the_desk_in_a_configuration(
     assert (ended.code, "the nearest known one is 'desk'" in ended.err) == (5, True)
 
 
+def test_a_snapshot_of_a_desk_as_of_an_instant(at_desk: Path, tmp_path: Path, flowclass_command: Command) -> None:
+    name = applied(flowclass_command)
+    assert flowclass_command("registry", "approve", name, "--at", "2024-03-02").code == 0
+    assert flowclass_command("registry", "revoke", name, "--why", "left", "--at", "2024-04-01").code == 0
+    for at, match in ((["--at", "2024-03-15"], "registered"), ([], "inactive"), (["--at", "2024-02-01"], None)):
+        target = tmp_path / "r.fcr"
+        assert flowclass_command("registry", "build", at_desk, "-o", target, *at).code == 0
+        assert flowclass_command("registry", "export", "-o", "then.csv", *at).code == 0
+        snapshot = Registry.load(target)
+        assert snapshot.version == Registry.load(tmp_path / "then.csv").version
+        assert snapshot.lookup(["198.51.100.7"], at="2024-03-20")[0].match == (match or "unregistered")
+    sample = ROOT / "datasets" / "registry" / "sample.csv"
+    ended = flowclass_command("registry", "build", sample, "-o", tmp_path / "s.fcr", "--at", "2024-03-15")
+    assert (ended.code, "sample.csv: is no registrar's desk" in ended.err) == (5, True)
+
+
 def test_usage(at_desk: Path, flowclass_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert flowclass_command("registry", "stats").code == 5
     assert flowclass_command("registry", "apply", "x", "--category", "freelancer", "--waive", "letter").code == 5

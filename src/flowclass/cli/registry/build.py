@@ -10,10 +10,13 @@ from typing import Any
 import click
 import msgspec
 
+from flowclass import _core
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
+from flowclass.cli.registry.at_desk import moment
 from flowclass.cli.values import clean, instant
 from flowclass.errors import RegistryError
+from flowclass.registries import desk
 from flowclass.registry import Registry, RegistryEntry
 from flowclass.snapshot import SnapshotSource
 
@@ -25,14 +28,23 @@ from flowclass.snapshot import SnapshotSource
     "--scope", type=click.Path(path_type=Path), help="The operator's own prefixes, one a line; # begins a note."
 )
 @click.option("--built-at", type=instant, help="The time of building to write into it; now by default.")
+@click.option("--at", type=moment, help="The instant that a registrar's desk is taken as of; now by default.")
 @common
-def build(sources: tuple[Path, ...], output: Path, scope: Path | None, built_at: datetime | None, as_json: bool) -> int:
+def build(
+    *,
+    sources: tuple[Path, ...],
+    output: Path,
+    scope: Path | None,
+    built_at: datetime | None,
+    at: int | None,
+    as_json: bool,
+) -> int:
     """Compile the registries SOURCE... into one snapshot.
 
     It appears complete or not at all, and is mapped and verified wherever a registry is taken. The same sources, scope
     and --built-at give the same octets. Exit with 5 when a row of a source is not valid.
     """
-    loaded = [(source, *_load(source)) for source in sources]
+    loaded = [(source, *_load(source, at)) for source in sources]
     _refuse_duplicates(loaded)
     problems = [problem for _, registry, _ in loaded for problem in registry.warnings]
     prefixes = {prefix for _, registry, _ in loaded for prefix in registry.scope}
@@ -61,10 +73,14 @@ def build(sources: tuple[Path, ...], output: Path, scope: Path | None, built_at:
     return Exit.DONE
 
 
-def _load(source: Path) -> tuple[Registry, str]:
-    """Give a source and the SHA-256 of the octets it was read from."""
+def _load(source: Path, at: int | None) -> tuple[Registry, str]:
+    """Give a source, as of an instant where it is a desk, and the SHA-256 of the octets it was read from."""
     before = _sha256(source)
-    registry = Registry.load(source)
+    if at is None:
+        registry = Registry.load(source)
+    else:
+        rows, problems = desk.read(source, known_protocols=frozenset(_core.known_protocols()), at=at)
+        registry = Registry(rows, problems=problems)
     if _sha256(source) != before:
         raise RegistryError(f"{source}: the registry was changed while it was read; build again")
     return registry, before
