@@ -7,6 +7,7 @@
 // alone. The sum, and whether both directions took part, give the tier (tier_of).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -65,6 +66,20 @@ class Evidence {
     // The checks stay uninitialised (Check has no initialisers): a matcher that finds nothing must
     // cost nothing.
     Evidence() noexcept {}  // NOLINT(modernize-use-equals-default)
+    // A copy has the checks that are there: evidence is returned by value, and mostly empty.
+    Evidence(const Evidence& other) noexcept { *this = other; }
+    Evidence& operator=(const Evidence& other) noexcept {
+        count_ = other.count_;
+        std::copy_n(other.checks_.begin(), count_, checks_.begin());
+        variant_ = other.variant_;
+        link_token_ = other.link_token_;
+        bits_ = other.bits_;
+        directions_ = other.directions_;
+        initiator_ = other.initiator_;
+        assigned_ip_protocol_ = other.assigned_ip_protocol_;
+        return *this;
+    }
+    ~Evidence() = default;
 
     // The check held on octets [offset, offset + length) of an entry's payload. Checks beyond the
     // cap still count their bits.
@@ -193,13 +208,16 @@ inline constexpr std::uint8_t kTcp = 6;
 inline constexpr std::uint8_t kUdp = 17;
 
 // The cheap first test: a matcher is tried when the flow's IP protocol is listed and, in either
-// direction, the first payload has a first octet in the set and a length on the wire in
-// [least_length, most_length].
+// direction, the first payload has a first octet in the set, a length on the wire in
+// [least_length, most_length], and at octet_at, if that was kept, an octet in the second set: the
+// most telling one, where the first says little.
 struct Prefilter {
     std::array<std::uint8_t, 8> ip_protos{};  // IANA numbers, 0-filled
     ByteSet first_bytes = ByteSet::all();
     std::uint32_t least_length = 1;
     std::uint32_t most_length = UINT32_MAX;
+    std::uint8_t octet_at = 0;
+    ByteSet octets = ByteSet::all();
 };
 
 struct MatcherInfo {

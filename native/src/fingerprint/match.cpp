@@ -40,12 +40,31 @@ constexpr std::size_t length_class(std::uint32_t length) noexcept {
     return std::min<std::size_t>(std::bit_width(length), kLengthClasses - 1);
 }
 
-// Which matchers want a payload: by IP protocol, by first octet, and by class of length. The three
-// together are what wanted() asks, but for lengths within a class.
+// The offsets at which prefilters ask for another octet, each once.
+struct Offsets {
+    std::array<std::size_t, kMatcherCount> at{};
+    std::size_t count = 0;
+};
+constexpr Offsets kOffsets = [] {
+    Offsets offsets;
+    for (const MatcherEntry& entry : kMatchers) {
+        const std::size_t offset = entry.prefilter->octet_at;
+        const auto end = offsets.at.begin() + static_cast<std::ptrdiff_t>(offsets.count);
+        if (offset != 0 && std::find(offsets.at.begin(), end, offset) == end) {
+            offsets.at[offsets.count++] = offset;
+        }
+    }
+    return offsets;
+}();
+
+// Which matchers want a payload: by IP protocol, by first octet, and by class of length. What is
+// left of the prefilter is asked of each.
 struct Table {
     std::array<Mask, 256> by_ip_proto{};
     std::array<Mask, 256> by_first_byte{};
     std::array<Mask, kLengthClasses> by_length{};
+    // At each of kOffsets, by octet; those that do not ask for it always go on.
+    std::array<std::array<Mask, 256>, kOffsets.count> by_octet{};
     std::array<std::uint32_t, kMatcherCount> least{};
     std::array<std::uint32_t, kMatcherCount> most{};
 
@@ -60,14 +79,25 @@ struct Table {
                 }
             }
             for (std::size_t value = 0; value < 256; ++value) {
-                if (filter.first_bytes.contains(static_cast<std::uint8_t>(value))) {
-                    by_first_byte[value].add(matcher);
-                }
+                add_octet(matcher, static_cast<std::uint8_t>(value));
             }
             for (std::size_t of = length_class(filter.least_length);
                  of <= length_class(filter.most_length);
                  ++of) {
                 by_length[of].add(matcher);
+            }
+        }
+    }
+
+  private:
+    void add_octet(std::size_t matcher, std::uint8_t value) noexcept {
+        const Prefilter& filter = *kMatchers[matcher].prefilter;
+        if (filter.first_bytes.contains(value)) {
+            by_first_byte[value].add(matcher);
+        }
+        for (std::size_t place = 0; place < by_octet.size(); ++place) {
+            if (filter.octet_at != kOffsets.at[place] || filter.octets.contains(value)) {
+                by_octet[place][value].add(matcher);
             }
         }
     }
@@ -79,8 +109,7 @@ const Table& table() noexcept {
 }
 
 struct FirstPayload {
-    bool there = false;
-    std::uint8_t octet = 0;
+    Bytes bytes;  // none: the direction has none
     std::uint32_t length = 0;
 };
 
@@ -91,16 +120,30 @@ FirstPayload first_payload(const FlowHead& head, Direction direction) noexcept {
     }
     // A TCP direction is judged by its stream: the first segment that arrived may not be the first
     // of it.
-    const Bytes bytes = head.ip_proto == kTcp ? head.stream(direction) : head.payload(entry).bytes;
-    if (bytes.empty()) {
-        return {};
-    }
-    return {true, bytes[0], head.entries[entry].length};
+    return {head.ip_proto == kTcp ? head.stream(direction) : head.payload(entry).bytes,
+            head.entries[entry].length};
 }
 
-// What of the prefilter the masks do not say.
+// What of the prefilter the masks do not say: lengths within a class.
 bool fits(const Table& all, std::size_t matcher, std::uint32_t length) noexcept {
     return length >= all.least[matcher] && length <= all.most[matcher];
+}
+
+// Which matchers want a direction's first payload, but for lengths within a class.
+Mask wanted_by(const Table& all, std::uint8_t ip_proto, const FirstPayload& payload) noexcept {
+    if (payload.bytes.empty()) {
+        return {};
+    }
+    Mask wanted = all.by_first_byte[payload.bytes[0]];
+    wanted &= all.by_length[length_class(payload.length)];
+    wanted &= all.by_ip_proto[ip_proto];
+    for (std::size_t place = 0; place < kOffsets.count; ++place) {
+        const std::size_t offset = kOffsets.at[place];
+        if (offset < payload.bytes.size()) {
+            wanted &= all.by_octet[place][payload.bytes[offset]];
+        }
+    }
+    return wanted;
 }
 
 // Keeps the strongest losers, strongest first.
@@ -154,14 +197,8 @@ void match(FlowHead& head, Match& out) noexcept {
     const std::array<FirstPayload, 2> payloads{first_payload(head, Direction::forward),
                                                first_payload(head, Direction::reverse)};
     const Table& all = table();
-    std::array<Mask, 2> wanted;
-    for (std::size_t side = 0; side < 2; ++side) {
-        if (payloads[side].there) {
-            wanted[side] = all.by_first_byte[payloads[side].octet];
-            wanted[side] &= all.by_length[length_class(payloads[side].length)];
-            wanted[side] &= all.by_ip_proto[head.ip_proto];
-        }
-    }
+    const std::array<Mask, 2> wanted{wanted_by(all, head.ip_proto, payloads[0]),
+                                     wanted_by(all, head.ip_proto, payloads[1])};
     for (std::size_t word = 0; word < kMaskWords; ++word) {
         const std::array<std::uint64_t, 2> of{wanted[0].words[word], wanted[1].words[word]};
         for (std::uint64_t rest = of[0] | of[1]; rest != 0; rest &= rest - 1) {

@@ -36,7 +36,7 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "OpenAFS, rx/rx_packet.h, rx/rx.h"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::all(), .least_length = 28};
+        .ip_protos = {kUdp}, .least_length = 28, .octet_at = 20, .octets = ByteSet::range(1, 13)};
 
     static Evidence match(const FlowHead& head) noexcept {
         std::array<Header, 2> last{};

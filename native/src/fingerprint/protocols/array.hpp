@@ -39,8 +39,11 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "openconnect array.c"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'G'}), .least_length = 8};
+    static constexpr Prefilter prefilter{.ip_protos = {kTcp},
+                                         .first_bytes = ByteSet::of({'G'}),
+                                         .least_length = 8,
+                                         .octet_at = 5,
+                                         .octets = ByteSet::of({'v'})};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

@@ -42,7 +42,9 @@ struct Matcher {
     // The request, and a frame's length of at most 2047.
     static constexpr Prefilter prefilter{.ip_protos = {kTcp},
                                          .first_bytes = ByteSet::of({'G'}) | ByteSet::range(0, 7),
-                                         .least_length = 8};
+                                         .least_length = 8,
+                                         .octet_at = 2,
+                                         .octets = ByteSet::of({'T', 0x50})};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

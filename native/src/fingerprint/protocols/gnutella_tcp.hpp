@@ -31,8 +31,11 @@ struct Matcher {
         .variants = {},
         .rules = kRules,
         .sources = "Gnutella protocol development: RFC-Gnutella 0.6 §2.2"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'G'}), .least_length = 11};
+    static constexpr Prefilter prefilter{.ip_protos = {kTcp},
+                                         .first_bytes = ByteSet::of({'G'}),
+                                         .least_length = 11,
+                                         .octet_at = 1,
+                                         .octets = ByteSet::of({'N'})};
 
     static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 

@@ -37,7 +37,12 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "memcached doc/protocol.txt"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::all(), .least_length = 13};
+        .ip_protos = {kUdp},
+        .least_length = 13,
+        .octet_at = 8,
+        // The first letters of its words.
+        .octets = ByteSet::of({'a', 'c', 'd', 'f', 'g', 'i', 'm', 'p', 'q', 'r', 's',
+                               't', 'v', 'C', 'D', 'E', 'N', 'O', 'S', 'T', 'V'})};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::array<std::string_view, 22> kCommands{

@@ -40,7 +40,8 @@ struct Matcher {
         .variants = {},
         .rules = kRules,
         .sources = "mongodb.com, reference: MongoDB wire protocol; bsonspec.org"};
-    static constexpr Prefilter prefilter{.ip_protos = {kTcp}, .least_length = 16};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kTcp}, .least_length = 16, .octet_at = 15, .octets = ByteSet::of({0})};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

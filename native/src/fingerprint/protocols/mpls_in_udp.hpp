@@ -36,8 +36,11 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "RFC 7510, RFC 3032"};
     // The label's upper octet: labels are given out from below, few platforms use a million.
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::range(0, 0x7f), .least_length = 4 + 20};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .first_bytes = ByteSet::range(0, 0x7f),
+                                         .least_length = 4 + 20,
+                                         .octet_at = 3,
+                                         .octets = ByteSet::range(1, 255)};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::size_t kMostPackets = 3;

@@ -52,7 +52,8 @@ struct Matcher {
             "MySQL internals manual, client/server protocol: Protocol::HandshakeV10, "
             "HandshakeResponse41, SSLRequest, ERR_Packet, COM_QUERY; MariaDB knowledge base, "
             "connection"};
-    static constexpr Prefilter prefilter{.ip_protos = {kTcp}, .least_length = 5};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kTcp}, .least_length = 5, .octet_at = 3, .octets = ByteSet::of({0, 1})};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

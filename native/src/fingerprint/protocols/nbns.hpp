@@ -33,7 +33,10 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 1002"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp}, .least_length = 50};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .least_length = 50,
+                                         .octet_at = kDnsHeader,
+                                         .octets = ByteSet::of({32})};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

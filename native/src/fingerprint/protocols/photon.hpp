@@ -34,7 +34,8 @@ struct Matcher {
         .variants = {},
         .rules = kRules,
         .sources = "public packet parsers of Photon games (Albion Online community)"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp}, .least_length = 24};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp}, .least_length = 24, .octet_at = 3, .octets = ByteSet::range(1, 64)};
 
     static Evidence match(const FlowHead& head) noexcept {
         LastSaid<std::uint32_t> challenges;

@@ -39,7 +39,24 @@ struct Matcher {
                                                         ByteSet::range(0x10, 0x1d) |
                                                         ByteSet::range(0x20, 0x2d),
                                          .least_length = 44,
-                                         .most_length = 1500};
+                                         .most_length = 1500,
+                                         .octet_at = 1,
+                                         .octets = ByteSet::of({0x02,
+                                                                0x12,
+                                                                0x22,
+                                                                0x32,
+                                                                0x42,
+                                                                0x52,
+                                                                0x62,
+                                                                0x72,
+                                                                0x82,
+                                                                0x92,
+                                                                0xa2,
+                                                                0xb2,
+                                                                0xc2,
+                                                                0xd2,
+                                                                0xe2,
+                                                                0xf2})};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

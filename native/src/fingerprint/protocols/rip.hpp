@@ -40,7 +40,9 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .first_bytes = ByteSet::of({1, 2}),
                                          .least_length = 24,
-                                         .most_length = 544};
+                                         .most_length = 544,
+                                         .octet_at = 1,
+                                         .octets = ByteSet::of({1, 2})};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

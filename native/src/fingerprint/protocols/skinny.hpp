@@ -34,8 +34,11 @@ struct Matcher {
                                       .sources =
                                           "asterisk chan_skinny.c (message numbers and header); "
                                           "Cisco Unified Communications Manager documentation"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kTcp}, .least_length = 12, .most_length = 1500};
+    static constexpr Prefilter prefilter{.ip_protos = {kTcp},
+                                         .least_length = 12,
+                                         .most_length = 1500,
+                                         .octet_at = 3,
+                                         .octets = ByteSet::of({0})};
 
     static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 

@@ -37,8 +37,11 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 2608, RFC 2165"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::of({1, 2}), .least_length = 16};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .first_bytes = ByteSet::of({1, 2}),
+                                         .least_length = 16,
+                                         .octet_at = 1,
+                                         .octets = ByteSet::range(1, 11)};
 
     static Evidence match(const FlowHead& head) noexcept {
         LastSaid<std::uint16_t> ids;

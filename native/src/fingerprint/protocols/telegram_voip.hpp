@@ -34,8 +34,11 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "libtgvoip source, VoIPController.cpp"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 32, .most_length = 96};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .least_length = 32,
+                                         .most_length = 96,
+                                         .octet_at = 16,
+                                         .octets = ByteSet::of({0xff})};
 
     static Evidence match(const FlowHead& head) noexcept {
         std::array<Bytes, 2> tags{};

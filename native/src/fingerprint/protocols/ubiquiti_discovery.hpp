@@ -36,7 +36,9 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .first_bytes = ByteSet::of({1, 2}),
                                          .least_length = 4,
-                                         .most_length = 1024};
+                                         .most_length = 1024,
+                                         .octet_at = 1,
+                                         .octets = ByteSet::range(0, 16)};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(
