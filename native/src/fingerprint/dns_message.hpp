@@ -47,10 +47,8 @@ struct DnsMessage {
     }
 };
 
-inline bool is_plain_name_octet(std::uint8_t octet) noexcept {
-    return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
-           (octet >= '0' && octet <= '9') || octet == '-' || octet == '_';
-}
+inline constexpr ByteSet kPlainNameOctets = ByteSet::range('a', 'z') | ByteSet::range('A', 'Z') |
+                                            ByteSet::range('0', '9') | ByteSet::of({'-', '_'});
 
 // An invalid name on an unfailed reader is malformed; on a failed one the octets ended first.
 inline DnsName read_dns_name(ByteReader& reader) noexcept {
@@ -76,7 +74,7 @@ inline DnsName read_dns_name(ByteReader& reader) noexcept {
         }
         const Bytes octets = reader.bytes(length);
         for (const std::uint8_t octet : octets) {
-            name.plain += is_plain_name_octet(octet) ? 1U : 0U;
+            name.plain += kPlainNameOctets.contains(octet) ? 1U : 0U;
         }
         name.octets += octets.size();
         name.last_label = octets;
@@ -147,8 +145,9 @@ inline Step read_item(ByteReader& reader,
 }  // namespace dns_detail
 
 // `length` is the message's on the wire; `bytes` its kept prefix. Header counts are checked against
-// what the length has room for.
-inline DnsMessage read_dns_message(Bytes bytes, std::size_t length) noexcept {
+// what the length has room for; a header that `accept` does not take is contradicted at once.
+template <typename Accept>
+DnsMessage read_dns_message(Bytes bytes, std::size_t length, Accept accept) noexcept {
     constexpr std::size_t kMostItems = 16;
     constexpr std::size_t kLeastQuestion = 5, kLeastRecord = 11;
     constexpr unsigned kTruncated = 0x0200;
@@ -161,6 +160,9 @@ inline DnsMessage read_dns_message(Bytes bytes, std::size_t length) noexcept {
     message.authorities = reader.be16();
     message.additionals = reader.be16();
     const bool cut = bytes.size() < length;
+    if (!accept(message)) {
+        return message;
+    }
     if (!reader.ok()) {
         message.reading = cut && length >= kDnsHeader ? Reading::cut : Reading::contradicts;
         return message;
@@ -197,6 +199,10 @@ inline DnsMessage read_dns_message(Bytes bytes, std::size_t length) noexcept {
     message.reading = Reading::fits;
     message.exact = item == items && reader.position() == length;
     return message;
+}
+
+inline DnsMessage read_dns_message(Bytes bytes, std::size_t length) noexcept {
+    return read_dns_message(bytes, length, [](const DnsMessage& /*header*/) { return true; });
 }
 
 // Bits of a name: a quarter of all octets are letters, digits, hyphens or underscores, two bits

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "fingerprint/dns_message.hpp"
+#include "fingerprint/few.hpp"
 
 namespace flowclass::fingerprint::dns {
 
@@ -80,10 +81,7 @@ struct Matcher {
         Place place;
         std::size_t length = 0;
     };
-    struct Conversation {
-        std::array<Seen, kMaxEntries> messages;
-        std::size_t count = 0;
-    };
+    using Conversation = Few<Seen, kMaxEntries>;
 
     // Most flows end here: neither side's first message has one question, or none, and a zero Z.
     static bool is_worth_reading(const FlowHead& head) noexcept {
@@ -108,13 +106,11 @@ struct Matcher {
                          std::size_t length,
                          Conversation& seen,
                          Tally& tally) noexcept {
-        const DnsMessage message = read_dns_message(bytes, length);
-        const Reading reading = message.reading != Reading::contradicts && is_dns(head, message)
-                                    ? message.reading
-                                    : Reading::contradicts;
-        tally.add(reading);
-        if (reading == Reading::fits && seen.count < kMaxEntries) {
-            seen.messages[seen.count++] = {message, place, length};
+        const DnsMessage message = read_dns_message(
+            bytes, length, [&](const DnsMessage& header) { return is_dns(head, header); });
+        tally.add(message.reading);
+        if (message.reading == Reading::fits) {
+            seen.add({message, place, length});
         }
     }
 
@@ -178,8 +174,8 @@ struct Matcher {
         std::array<bool, 2> said{};
         bool echoed = false;
         bool proven = false;
-        for (std::size_t index = 0; index < seen.count; ++index) {
-            const Seen& one = seen.messages[index];
+        for (std::size_t index = 0; index < seen.size(); ++index) {
+            const Seen& one = seen[index];
             bool& by_this_side = said[index_of(one.place.direction)];
             if (!by_this_side && one.message.questions == 1) {
                 by_this_side = true;
@@ -236,9 +232,9 @@ struct Matcher {
                          const FlowHead& head,
                          const Conversation& seen,
                          std::size_t answer) noexcept {
-        const Seen& said = seen.messages[answer];
-        for (std::size_t index = 0; index < seen.count; ++index) {
-            const Seen& asked = seen.messages[index];
+        const Seen& said = seen[answer];
+        for (std::size_t index = 0; index < seen.size(); ++index) {
+            const Seen& asked = seen[index];
             if (asked.message.response() || asked.place.direction == said.place.direction ||
                 asked.message.id != said.message.id) {
                 continue;

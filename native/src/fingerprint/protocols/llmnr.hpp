@@ -35,7 +35,8 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 4795"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp}, .least_length = kDnsHeader};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp}, .least_length = kDnsHeader, .octet_at = 5, .octets = ByteSet::of({1})};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!head.has_port(kLlmnrPort) || head.has_port(53)) {

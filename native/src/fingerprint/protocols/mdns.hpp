@@ -37,7 +37,11 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 6762"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp}, .least_length = kDnsHeader};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp},
+        .least_length = kDnsHeader,
+        .octet_at = 2,
+        .octets = ByteSet::of({0x00, 0x02, 0x04, 0x06, 0x80, 0x82, 0x84, 0x86})};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!head.has_port(kMdnsPort) || head.has_port(53)) {
@@ -51,11 +55,10 @@ struct Matcher {
             if (payload.length == 0) {
                 continue;
             }
-            const DnsMessage message = read_dns_message(payload.bytes, payload.length);
-            const bool ours = is_mdns(message);
-            tally.add(ours ? message.reading : Reading::contradicts);
+            const DnsMessage message = read_dns_message(payload.bytes, payload.length, is_mdns);
+            tally.add(message.reading);
             bool& by_this_side = said[index_of(payload.direction)];
-            if (ours && message.reading == Reading::fits && !by_this_side) {
+            if (message.reading == Reading::fits && !by_this_side) {
                 by_this_side = true;
                 add_form(evidence, head, entry, message);
             }
@@ -70,8 +73,7 @@ struct Matcher {
   private:
     static bool is_mdns(const DnsMessage& message) noexcept {
         constexpr unsigned kMayBeSet = 0x8600;
-        return message.reading != Reading::contradicts && (message.flags & ~kMayBeSet) == 0 &&
-               message.questions + message.records() > 0 &&
+        return (message.flags & ~kMayBeSet) == 0 && message.questions + message.records() > 0 &&
                (message.response() ? message.answers > 0 : message.questions > 0) &&
                message.questions < 256 && message.records() < 256;
     }

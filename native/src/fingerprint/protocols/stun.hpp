@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 
+#include "fingerprint/few.hpp"
 #include "fingerprint/reading.hpp"
 #include "fingerprint/text.hpp"
 
@@ -84,8 +85,7 @@ struct Matcher {
         std::array<std::uint64_t, 2> transaction{};
     };
     struct Conversation {
-        std::array<Seen, kMaxEntries> messages;
-        std::size_t count = 0;
+        Few<Seen, kMaxEntries> messages;
         std::size_t stun = 0;
         std::size_t channel = 0;
         bool dtls = false;
@@ -93,9 +93,7 @@ struct Matcher {
         void add(const Seen& one) noexcept {
             stun += one.kind == Kind::stun || one.kind == Kind::classic ? 1U : 0U;
             channel += one.kind == Kind::channel ? 1U : 0U;
-            if (count < messages.size()) {
-                messages[count++] = one;
-            }
+            messages.add(one);
         }
     };
 
@@ -103,7 +101,7 @@ struct Matcher {
     // them. So alone, ChannelData must be one channel that carries DTLS, RTP or STUN each time.
     static bool is_channel_run(const FlowHead& head, const Conversation& seen) noexcept {
         bool same = head.ip_proto != kTcp && seen.channel >= kLoneChannelRun;
-        for (std::size_t index = 0; index < seen.count && same; ++index) {
+        for (std::size_t index = 0; index < seen.messages.size() && same; ++index) {
             const Seen& one = seen.messages[index];
             ByteReader inner = at(head.payload(one.place.entry).bytes, 4);
             const std::uint8_t first = inner.u8();
@@ -263,7 +261,7 @@ struct Matcher {
         std::size_t channels = 0;
         bool echoed = false;
         bool tailnode = false;
-        for (std::size_t index = 0; index < seen.count; ++index) {
+        for (std::size_t index = 0; index < seen.messages.size(); ++index) {
             const Seen& one = seen.messages[index];
             if (one.kind == Kind::channel) {
                 if (channels++ < 4) {
@@ -349,7 +347,7 @@ struct Matcher {
     // Methods 3 to 12 are TURN's (RFC 8656 §17, RFC 6062 §6).
     static std::string_view variant_of(const Conversation& seen) noexcept {
         bool classic = false;
-        for (std::size_t index = 0; index < seen.count; ++index) {
+        for (std::size_t index = 0; index < seen.messages.size(); ++index) {
             const Seen& one = seen.messages[index];
             const unsigned method = one.type & 0x3eefU;
             if (one.kind == Kind::channel ||

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 
+#include "fingerprint/few.hpp"
 #include "fingerprint/reading.hpp"
 
 namespace flowclass::fingerprint::sunrpc {
@@ -63,7 +64,7 @@ struct Matcher {
                 }
             }
         }
-        return tally.holds() && seen.count > 0 ? judge(head, seen) : Evidence{};
+        return tally.holds() && !seen.empty() ? judge(head, seen) : Evidence{};
     }
 
   private:
@@ -81,10 +82,7 @@ struct Matcher {
         bool accepted = false;
         std::size_t length = 0;
     };
-    struct Conversation {
-        std::array<Seen, kMaxEntries> messages;
-        std::size_t count = 0;
-    };
+    using Conversation = Few<Seen, kMaxEntries>;
 
     // Most flows end here: neither side's first message is of type 0 or 1.
     static bool is_worth_reading(const FlowHead& head) noexcept {
@@ -104,8 +102,8 @@ struct Matcher {
 
     static void keep(const Seen& one, Conversation& seen, Tally& tally) noexcept {
         tally.add(one.reading);
-        if (one.reading == Reading::fits && seen.count < kMaxEntries) {
-            seen.messages[seen.count++] = one;
+        if (one.reading == Reading::fits) {
+            seen.add(one);
         }
     }
 
@@ -213,8 +211,8 @@ struct Matcher {
         bool echoed = false;
         bool proven = false;
         std::string_view variant = "rpc";
-        for (std::size_t index = 0; index < seen.count; ++index) {
-            const Seen& one = seen.messages[index];
+        for (std::size_t index = 0; index < seen.size(); ++index) {
+            const Seen& one = seen[index];
             // Denied replies alone are too few small words to be a proof.
             proven = proven || !one.reply || one.accepted;
             std::size_t& by_this_side = said[index_of(one.place.direction)];
@@ -274,9 +272,9 @@ struct Matcher {
     }
 
     static bool called(const Conversation& seen, std::size_t reply) noexcept {
-        const Seen& said = seen.messages[reply];
-        for (std::size_t index = 0; index < seen.count; ++index) {
-            const Seen& one = seen.messages[index];
+        const Seen& said = seen[reply];
+        for (std::size_t index = 0; index < seen.size(); ++index) {
+            const Seen& one = seen[index];
             if (!one.reply && one.place.direction != said.place.direction && one.xid == said.xid) {
                 return true;
             }
