@@ -117,7 +117,7 @@ inline void add_check(Evidence& evidence,
 // once in 300,000.
 inline bool is_session_id(Bytes bytes, std::size_t offset) noexcept {
     const Bytes id = part(bytes, offset, offset + 8);
-    return looks_sealed(id) && std::count(id.begin(), id.end(), 0) < 3;
+    return std::count(id.begin(), id.end(), 0) < 3 && looks_sealed(id);
 }
 
 struct Control {
@@ -231,23 +231,19 @@ inline bool ends_in_wrapped_key(const Packet& packet) noexcept {
                                               : key >= kLeastKey && key <= packet.length - kReset;
 }
 
-// True when the packet fits the mode. A packet captured too short to be judged does not fit.
+// True when the packet, whose session id is one, fits the mode. A packet captured too short to be
+// judged does not fit. What is counted over many octets comes last: most packets fit no mode.
 inline bool read_control(const Packet& packet, const Mode& mode, Control& out) noexcept {
     ByteReader reader(packet.bytes);
     const std::uint8_t opcode = reader.u8() >> 3U;
     out.session = reader.be64();
-    if (!reader.ok() || !is_session_id(packet.bytes, 1)) {
-        return false;
-    }
     if (mode.wrapping == Wrapping::plain) {
         return opcode != client_reset_v3 && opcode != control_wkc &&
                read_acks(reader, packet.bytes, opcode, packet.length, out);
     }
+    const std::size_t hmac_at = reader.position();
     if (mode.wrapping == Wrapping::tls_auth) {
-        if (opcode == client_reset_v3 || opcode == control_wkc ||
-            !looks_sealed(reader.bytes(mode.hmac))) {
-            return false;
-        }
+        reader.skip(mode.hmac);
     }
     out.is_wrapped = true;
     out.wrap_at = reader.position();
@@ -257,7 +253,9 @@ inline bool read_control(const Packet& packet, const Mode& mode, Control& out) n
         return false;
     }
     if (mode.wrapping == Wrapping::tls_auth) {
-        return read_acks(reader, packet.bytes, opcode, packet.length, out);
+        return opcode != client_reset_v3 && opcode != control_wkc &&
+               looks_sealed(part(packet.bytes, hmac_at, out.wrap_at)) &&
+               read_acks(reader, packet.bytes, opcode, packet.length, out);
     }
     if ((opcode == client_reset_v3 || opcode == control_wkc) && !ends_in_wrapped_key(packet)) {
         return false;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -46,28 +47,41 @@ inline constexpr Rule kTls{"openvpn.tls_record",
 inline constexpr Rule kWrappedKey{
     "openvpn.wrapped_key",
     "the packet ends in the length of the wrapped client key before it; doc/tls-crypt-v2.txt"};
+
+// Whatever the wrapping, the session id stands at octet 1 of a control packet: which packets have
+// one that can be. Where none has, none of the wrappings needs trying.
+using SessionIds = std::bitset<Packets::kMost>;
+inline SessionIds session_ids(std::span<const Packet> packets) noexcept {
+    SessionIds ids;
+    for (std::size_t index = 0; index < packets.size(); ++index) {
+        ids[index] = !is_data(packets[index].opcode()) && is_session_id(packets[index].bytes, 1);
+    }
+    return ids;
+}
+
 class Session {
   public:
-    Session(const FlowHead& head, const Packets& packets, const Mode& mode) noexcept
-        : head_(head), packets_(packets), mode_(mode) {}
+    Session(const FlowHead& head, const Packets& packets, SessionIds ids, const Mode& mode) noexcept
+        : head_(head), packets_(packets), mode_(mode), ids_(ids) {}
 
     // Whether this wrapping explains the control packets.
     bool judge() noexcept {
         std::size_t fits = 0;
         std::size_t controls = 0;
-        for (std::size_t index = 0; index < packets_.count; ++index) {
+        // Of the first packets nearly all must fit; one may be damaged.
+        const auto is_hopeless = [&] { return (controls - fits) * 5 > packets_.count; };
+        for (std::size_t index = 0; index < packets_.count && !is_hopeless(); ++index) {
             const Packet& packet = packets_.items[index];
             Control found;
             if (is_data(packet.opcode()) || !is_readable(packet, mode_)) {
                 continue;
             }
             ++controls;
-            if (read_control(packet, mode_, found) && judge_one(packet, found)) {
+            if (ids_[index] && read_control(packet, mode_, found) && judge_one(packet, found)) {
                 ++fits;
             }
         }
         evidence_.set_variant(has_wrapped_key_ ? "tls-crypt-v2" : mode_.variant);
-        // Of the first packets nearly all must fit; one may be damaged.
         return anchored_ && (controls - fits) * 4 <= fits;
     }
     [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
@@ -272,6 +286,7 @@ class Session {
     const FlowHead& head_;
     const Packets& packets_;
     const Mode& mode_;
+    SessionIds ids_;
     Evidence evidence_;
     std::array<Side, 2> sides_{};
     enum class Role : std::uint8_t { not_known, forward_client, reverse_client };
@@ -279,14 +294,6 @@ class Session {
     bool anchored_ = false;  // something only OpenVPN has: never an opcode and a token alone
     bool has_wrapped_key_ = false;
 };
-
-// Whatever the wrapping, the session id stands at octet 1 of a control packet: where none can be
-// one, none of the wrappings needs trying.
-inline bool has_session(std::span<const Packet> packets) noexcept {
-    return std::any_of(packets.begin(), packets.end(), [](const Packet& packet) {
-        return !is_data(packet.opcode()) && is_session_id(packet.bytes, 1);
-    });
-}
 
 // The best explanation of the packets; no evidence where there is none.
 inline Evidence judge_packets(const FlowHead& head, const Packets& packets) noexcept {
@@ -298,11 +305,12 @@ inline Evidence judge_packets(const FlowHead& head, const Packets& packets) noex
         return run.judge() ? run.evidence() : Evidence{};
     }
     Evidence best;
-    if (!has_session(seen)) {
+    const SessionIds ids = session_ids(seen);
+    if (ids.none()) {
         return best;
     }
     for (const Mode& mode : kModes) {
-        Session session(head, packets, mode);
+        Session session(head, packets, ids, mode);
         if (session.judge() && session.evidence().bits() > best.bits()) {
             best = session.evidence();
         }

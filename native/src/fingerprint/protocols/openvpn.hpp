@@ -61,23 +61,31 @@ struct Matcher {
         .ip_protos = {kUdp}, .first_bytes = kFirstBytes, .least_length = 14};
 
     static Evidence match(const FlowHead& head) noexcept {
+        if (!is_alone(head)) {
+            return {};
+        }
         Packets packets;
         for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
             const Payload payload = head.payload(entry);
-            if (payload.bytes.empty()) {
-                continue;
+            if (!payload.bytes.empty()) {
+                packets.add(
+                    {payload.bytes, payload.length, payload.time, entry, payload.direction});
             }
-            const Packet packet{
-                payload.bytes, payload.length, payload.time, entry, payload.direction};
-            if (!kFirstBytes.contains(payload.bytes[0]) || is_stun(payload.bytes)) {
-                return {};  // OpenVPN shares its ports with nothing
-            }
-            packets.add(packet);
         }
         return judge_packets(head, packets);
     }
 
   private:
+    // OpenVPN shares its ports with nothing: one packet that is none of its own ends it.
+    static bool is_alone(const FlowHead& head) noexcept {
+        for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
+            const Bytes bytes = head.payload(entry).bytes;
+            if (!bytes.empty() && (!kFirstBytes.contains(bytes[0]) || is_stun(bytes))) {
+                return false;
+            }
+        }
+        return true;
+    }
     // RFC 8489 §5.
     static bool is_stun(Bytes bytes) noexcept { return at(bytes, 4).be32() == 0x2112'a442; }
 };

@@ -62,8 +62,11 @@ struct Matcher {
         .variants = kVariants,
         .rules = kRules,
         .sources = "openvpn-wire-protocol.xml, ssl_pkt.h; Xue et al. 2022"};
-    // The high octet of a length up to 1627.
-    static constexpr Prefilter prefilter{.ip_protos = {kTcp}, .first_bytes = ByteSet::range(0, 6)};
+    // The high octet of a length up to 1627; opcodes 3 to 11 with a key id.
+    static constexpr Prefilter prefilter{.ip_protos = {kTcp},
+                                         .first_bytes = ByteSet::range(0, 6),
+                                         .octet_at = 2,
+                                         .octets = ByteSet::range(3 << 3, (11 << 3) + 7)};
 
     static Evidence match(const FlowHead& head) noexcept {
         Packets packets;
