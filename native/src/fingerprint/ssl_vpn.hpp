@@ -48,33 +48,18 @@ struct TunnelOpening {
     TunnelRules rules;
 };
 
-// Where a header line begins; the stream's size when it is not among what was kept.
-inline std::size_t find_line(Bytes stream, std::string_view line) noexcept {
-    auto place = stream.begin();
-    while ((place = std::find(place, stream.end(), '\r')) != stream.end()) {
-        const auto offset = static_cast<std::size_t>(place - stream.begin());
-        if (has_text(stream, line, offset)) {
-            return offset;
-        }
-        ++place;
-    }
-    return stream.size();
-}
-
 // It may stand anywhere in the header: 8 bits less for the places it was looked for.
-inline bool add_header_line(Evidence& evidence,
+inline void add_header_line(Evidence& evidence,
                             const FlowHead& head,
                             Direction direction,
                             const Rule& rule,
                             std::string_view line) noexcept {
     const Bytes stream = head.stream(direction);
-    const std::size_t found = find_line(stream, line);
-    if (found == stream.size()) {
-        return false;
+    const std::size_t found = find_text(stream, line);
+    if (found < stream.size()) {
+        const double bits = 4.0 * static_cast<double>(line.size()) - 8;
+        add_at(evidence, rule, head, {.direction = direction}, found, line.size(), bits);
     }
-    const double bits = 4.0 * static_cast<double>(line.size()) - 8;
-    add_at(evidence, rule, head, {.direction = direction}, found, line.size(), bits);
-    return true;
 }
 
 // The request of one direction; true when the stream begins with it.
@@ -85,6 +70,9 @@ inline bool add_tunnel_request(Evidence& evidence,
     const Bytes stream = head.stream(direction);
     if (!has_text(stream, wanted.method) ||
         !has_text(stream, wanted.target, wanted.method.size())) {
+        return false;
+    }
+    if (wanted.needs_request_line && find_text(stream, wanted.request_line) == stream.size()) {
         return false;
     }
     const std::size_t fixed = wanted.method.size() + wanted.target.size();
@@ -98,22 +86,17 @@ inline bool add_tunnel_request(Evidence& evidence,
     if (!has_version && (wanted.is_whole || end + kVersion.size() <= stream.size())) {
         return false;
     }
-    Evidence found = evidence;
     const Place place{.direction = direction};
     const double bits = 8.0 * static_cast<double>(wanted.method.size()) +
                         4.0 * static_cast<double>(wanted.target.size());
-    add_at(found, wanted.rules.request, head, place, 0, fixed, bits);
+    add_at(evidence, wanted.rules.request, head, place, 0, fixed, bits);
     if (has_version) {
-        add_at(found, wanted.rules.version, head, place, end, kVersion.size(), 64);
+        add_at(evidence, wanted.rules.version, head, place, end, kVersion.size(), 64);
     }
-    const bool has_line =
-        wanted.rules.request_line != nullptr &&
-        add_header_line(found, head, direction, *wanted.rules.request_line, wanted.request_line);
-    if (wanted.needs_request_line && !has_line) {
-        return false;
+    if (wanted.rules.request_line != nullptr) {
+        add_header_line(evidence, head, direction, *wanted.rules.request_line, wanted.request_line);
     }
-    found.set_initiator(direction);
-    evidence = found;
+    evidence.set_initiator(direction);
     return true;
 }
 
@@ -139,17 +122,15 @@ inline bool add_tunnel_answer(Evidence& evidence,
         (hundreds != '1' && hundreds != '2') || !is_digit(tens) || !is_digit(ones)) {
         return false;
     }
-    Evidence found = evidence;
-    // As http.hpp counts it.
-    add_at(found, wanted.rules.answer, head, {.direction = direction}, 0, 12, 86);
-    const bool has_line =
-        wanted.rules.answer_line != nullptr &&
-        add_header_line(found, head, direction, *wanted.rules.answer_line, wanted.answer_line);
-    if (!is_asked && !has_line) {
+    if (!is_asked && find_text(stream, wanted.answer_line) == stream.size()) {
         return false;
     }
-    found.set_initiator(opposite(direction));
-    evidence = found;
+    // As http.hpp counts it.
+    add_at(evidence, wanted.rules.answer, head, {.direction = direction}, 0, 12, 86);
+    if (wanted.rules.answer_line != nullptr) {
+        add_header_line(evidence, head, direction, *wanted.rules.answer_line, wanted.answer_line);
+    }
+    evidence.set_initiator(opposite(direction));
     return true;
 }
 

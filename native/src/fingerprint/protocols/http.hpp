@@ -62,9 +62,10 @@ struct Matcher {
             if (has_text(stream, "CONNECT ") || is_tunnel_answer(stream)) {
                 return {};
             }
-            if (!add_request(evidence, head, direction) &&
-                !add_preface(evidence, head, direction)) {
+            if (is_http_status(stream)) {
                 add_response(evidence, head, direction);
+            } else if (!add_request(evidence, head, direction)) {
+                add_preface(evidence, head, direction);
             }
         }
         return evidence;
@@ -117,19 +118,16 @@ struct Matcher {
     static void add_response(Evidence& evidence,
                              const FlowHead& head,
                              Direction direction) noexcept {
-        const Bytes stream = head.stream(direction);
-        if (is_http_status(stream)) {
-            // Eight fixed octets, a bit of choice, and three digits.
-            evidence.add_stream(kStatus, head, direction, 0, kHttpStatus, 86);
-        }
+        // Eight fixed octets, a bit of choice, and three digits.
+        evidence.add_stream(kStatus, head, direction, 0, kHttpStatus, 86);
     }
 
-    static bool add_preface(Evidence& evidence,
+    static void add_preface(Evidence& evidence,
                             const FlowHead& head,
                             Direction direction) noexcept {
         constexpr std::string_view kText = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         if (!has_text(head.stream(direction), kText)) {
-            return false;
+            return;
         }
         evidence.add_stream(kPreface, head, direction, 0, kText.size(), 192);
         evidence.set_initiator(direction);
@@ -143,7 +141,6 @@ struct Matcher {
             // 21 lengths of 2^24, two fixed octets, and zeros at half their worth.
             evidence.add_stream(kSettings, head, answer, 0, 9, 48);
         }
-        return true;
     }
 };
 static_assert(FingerprintMatcher<Matcher>);

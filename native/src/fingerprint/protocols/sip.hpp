@@ -24,6 +24,10 @@ inline constexpr Rule kPort{"sip.port", "port 5060 on either side"};
 inline constexpr std::array<std::uint16_t, 1> kPorts{5060};
 inline constexpr std::array<const Rule*, 5> kRules{&kMethod, &kScheme, &kVersion, &kStatus, &kPort};
 
+// Of the methods, and of SIP itself.
+inline constexpr ByteSet kInitials =
+    ByteSet::of({'A', 'B', 'C', 'I', 'M', 'N', 'O', 'P', 'R', 'S', 'U'});
+
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "sip",
                                       .protocol_class = ProtocolClass::app,
@@ -33,10 +37,9 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "RFC 3261, RFC 5626"};
     // A method's first letter, or a keep-alive.
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp, kTcp},
-        .first_bytes = ByteSet::range('A', 'U') | ByteSet::of({'\r', '\n', 0}),
-        .least_length = 1};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp, kTcp},
+                                         .first_bytes = kInitials | ByteSet::of({'\r', '\n', 0}),
+                                         .least_length = 1};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;
@@ -103,10 +106,6 @@ struct Matcher {
             return is_line_end(octet) || octet == 0;
         });
     }
-    static bool starts_with(Bytes bytes, std::string_view word) noexcept {
-        return bytes.size() >= word.size() && std::equal(word.begin(), word.end(), bytes.begin());
-    }
-
     // IANA "SIP Methods".
     static std::size_t method_length(Bytes bytes) noexcept {
         constexpr std::array<std::string_view, 14> kMethods{"INVITE ",
@@ -124,7 +123,7 @@ struct Matcher {
                                                             "MESSAGE ",
                                                             "REFER "};
         for (const std::string_view method : kMethods) {
-            if (starts_with(bytes, method)) {
+            if (has_text(bytes, method)) {
                 return method.size();
             }
         }
@@ -133,7 +132,7 @@ struct Matcher {
     static std::size_t scheme_length(Bytes bytes) noexcept {
         constexpr std::array<std::string_view, 3> kSchemes{"sip:", "sips:", "tel:"};
         for (const std::string_view scheme : kSchemes) {
-            if (starts_with(bytes, scheme)) {
+            if (has_text(bytes, scheme)) {
                 return scheme.size();
             }
         }
@@ -142,7 +141,10 @@ struct Matcher {
 
     static Line read(Bytes bytes) noexcept {
         Line line;
-        if (starts_with(bytes, kSip)) {
+        if (bytes.empty() || !kInitials.contains(bytes[0])) {
+            return line;
+        }
+        if (has_text(bytes, kSip)) {
             ByteReader reader = at(bytes, kSip.size());
             const bool space = reader.u8() == ' ';
             const std::uint8_t hundreds = reader.u8();
@@ -162,7 +164,7 @@ struct Matcher {
         const auto end = std::find_if(bytes.begin(), bytes.end(), is_line_end);
         const Bytes request = bytes.first(static_cast<std::size_t>(end - bytes.begin()));
         if (end != bytes.end() && request.size() > line.method + line.scheme + kSip.size() &&
-            starts_with(request.last(kSip.size()), kSip)) {
+            has_text(request.last(kSip.size()), kSip)) {
             line.version_at = request.size() - kSip.size();
         }
         return line;

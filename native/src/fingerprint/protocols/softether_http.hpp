@@ -99,7 +99,7 @@ struct Matcher {
     static bool add_host(Evidence& evidence, const FlowHead& head, Direction direction) noexcept {
         constexpr std::string_view kLine = "\r\nHost: ";
         const Bytes stream = head.stream(direction);
-        const std::size_t line = find_line(stream, kLine);
+        const std::size_t line = find_text(stream, kLine);
         if (line == stream.size()) {
             return false;
         }
