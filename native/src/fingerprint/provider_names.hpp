@@ -68,16 +68,30 @@ inline constexpr std::span<const std::string_view> kVpnProviders(kVpnList.names.
 inline constexpr std::span<const std::string_view> kMasqueProviders(kMasqueList.names.data(),
                                                                     kMasqueList.count);
 
+// Which lengths and first letters listed names have: few hosts of others agree in both.
+constexpr std::size_t provider_key(std::string_view name) noexcept {
+    constexpr std::size_t kLetters = 32;
+    return (name.size() * kLetters + static_cast<std::uint8_t>(name[0]) % kLetters) % 1024;
+}
+inline constexpr auto kProviderKeys = [] {
+    std::array<bool, 1024> keys{};
+    for (const ProviderName& name : kProviderNames) {
+        keys[provider_key(name.suffix)] = true;
+    }
+    return keys;
+}();
+
 // The listed name that is `host` or a parent of it, the longest first; nullptr for none.
 inline const ProviderName* find_provider(std::string_view host) noexcept {
     while (!host.empty()) {
-        const auto found = std::lower_bound(
-            kProviderNames.begin(),
-            kProviderNames.end(),
-            host,
-            [](const ProviderName& name, std::string_view wanted) { return name.suffix < wanted; });
-        if (found != kProviderNames.end() && found->suffix == host) {
-            return &*found;
+        if (kProviderKeys[provider_key(host)]) {
+            const auto found = std::find_if(
+                kProviderNames.begin(), kProviderNames.end(), [host](const ProviderName& name) {
+                    return name.suffix == host;
+                });
+            if (found != kProviderNames.end()) {
+                return &*found;
+            }
         }
         const std::size_t dot = host.find('.');
         host = dot == std::string_view::npos ? std::string_view{} : host.substr(dot + 1);

@@ -54,23 +54,23 @@ class Scan {
   public:
     explicit Scan(const FlowHead& head) noexcept : head_(head), usual_port_(head.has_port(kPort)) {}
 
-    // The cheap first look: IKE behind a marker, or packets enough for a run.
-    [[nodiscard]] bool is_worth_reading() const noexcept {
-        const auto& counts = head_.direction_count;
-        const bool enough = usual_port_ ? std::max(counts[0], counts[1]) >= kLeastRunUsual
-                                        : std::min(counts[0], counts[1]) >= kLeastRunAnywhere;
-        if (enough) {
-            return true;
-        }
-        for (std::size_t entry = 0; entry < head_.entry_count; ++entry) {
-            if (is_marked(head_.payload(entry))) {
+    // The cheap first looks: IKE behind a marker, or packets enough for a run.
+    static bool has_marker(const FlowHead& head) noexcept {
+        for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
+            if (is_marked(head.payload(entry))) {
                 return true;
             }
         }
         return false;
     }
+    static bool may_have_run(const FlowHead& head) noexcept {
+        const auto& counts = head.direction_count;
+        return head.has_port(kPort) ? std::max(counts[0], counts[1]) >= kLeastRunUsual
+                                    : std::min(counts[0], counts[1]) >= kLeastRunAnywhere;
+    }
 
-    Evidence run() noexcept {
+    // Without a marker one stranger ends it.
+    Evidence run(bool is_marked_somewhere) noexcept {
         Evidence ike_evidence;
         ike::Gathering gathering;
         for (std::size_t entry = 0; entry < head_.entry_count; ++entry) {
@@ -84,6 +84,9 @@ class Scan {
             } else if (is_keepalive(payload)) {
                 keepalives_[keepalive_count_++] = static_cast<std::uint8_t>(entry);
             } else if (!read_esp(payload)) {
+                if (!is_marked_somewhere) {
+                    return {};
+                }
                 ++strangers_;
             }
         }
@@ -259,8 +262,12 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp}};
 
     static Evidence match(const FlowHead& head) noexcept {
+        const bool marked = Scan::has_marker(head);
+        if (!marked && !Scan::may_have_run(head)) {
+            return {};
+        }
         Scan scan(head);
-        return scan.is_worth_reading() ? scan.run() : Evidence();
+        return scan.run(marked);
     }
 };
 static_assert(FingerprintMatcher<Matcher>);

@@ -34,15 +34,9 @@ struct Matcher {
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(
             head, kPorts, kPort, [&](Evidence& evidence, const Payload& payload, bool first) {
-                // 06: its length; 00 08 91 4a 00: the id; the version.
-                constexpr std::array<std::uint8_t, 6> kObject{0x06, 0x00, 0x08, 0x91, 0x4a, 0x00};
-                const Bytes front = payload.bytes.first(
-                    std::min<std::size_t>(payload.bytes.size(), kMostOffset + 7));
-                const auto found =
-                    std::search(front.begin(), front.end(), kObject.begin(), kObject.end());
-                const auto place = static_cast<std::size_t>(found - front.begin());
+                const std::size_t place = find_object(payload.bytes);
                 const std::uint8_t version = at(payload.bytes, place + kObject.size()).u8();
-                if (found == front.end() || place < 3 || version == 0 || version > 8) {
+                if (place == 0 || version == 0 || version > 8) {
                     // Confirmations may go without it.
                     return evidence.empty() ? Reading::contradicts : Reading::cut;
                 }
@@ -55,7 +49,25 @@ struct Matcher {
     }
 
   private:
-    static constexpr std::size_t kMostOffset = 12;
+    // 06: its length; 00 08 91 4a 00: the id; the version stands behind it.
+    static constexpr std::array<std::uint8_t, 6> kObject{0x06, 0x00, 0x08, 0x91, 0x4a, 0x00};
+
+    // Where the id stands; 0 where it does not. Its fourth octet is the rarest.
+    static std::size_t find_object(Bytes bytes) noexcept {
+        constexpr std::size_t kLeastOffset = 3;
+        constexpr std::size_t kMostOffset = 13;
+        for (std::size_t place = kLeastOffset;
+             place <= kMostOffset && place + kObject.size() <= bytes.size();
+             ++place) {
+            if (bytes[place + 3] == kObject[3]) {
+                const Bytes found = bytes.subspan(place, kObject.size());
+                if (std::equal(found.begin(), found.end(), kObject.begin())) {
+                    return place;
+                }
+            }
+        }
+        return 0;
+    }
 };
 static_assert(FingerprintMatcher<Matcher>);
 

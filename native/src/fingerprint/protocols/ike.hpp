@@ -84,16 +84,13 @@ constexpr bool is_payload_type(bool version_2, std::uint8_t type) noexcept {
 
 // True when the datagram is one IKE message, whole on the wire.
 inline bool read(const Payload& payload, Message& out) noexcept {
-    ByteReader reader(payload.bytes);
-    const std::uint8_t major = at(payload.bytes, reader.be32() == 0 ? 4 + 17 : 17).u8();
-    if (major != 0x10 && major != 0x20) {
+    const std::size_t begin = at(payload.bytes, 0).be32() == 0 ? 4 : 0;
+    if (payload.bytes.size() < begin + kHeaderLength ||
+        (payload.bytes[begin + 17] != 0x10 && payload.bytes[begin + 17] != 0x20)) {
         return false;  // nearly every payload of other flows ends here
     }
-    reader = ByteReader(payload.bytes);
-    if (at(payload.bytes, 0).be32() == 0) {
-        reader.skip(4);
-    }
-    out.begin = reader.position();
+    ByteReader reader = at(payload.bytes, begin);
+    out.begin = begin;
     out.initiator_spi = reader.be64();
     out.responder_spi = reader.be64();
     out.next = reader.u8();
@@ -103,7 +100,7 @@ inline bool read(const Payload& payload, Message& out) noexcept {
     out.id = reader.be32();
     const std::uint32_t length = reader.be32();
     out.version_2 = version == 0x20;
-    return reader.ok() && out.initiator_spi != 0 && (version == 0x10 || version == 0x20) &&
+    return reader.ok() && out.initiator_spi != 0 &&
            is_exchange(out.version_2, out.exchange, out.flags) &&
            is_payload_type(out.version_2, out.next) && length >= kHeaderLength &&
            length + out.begin == payload.length;

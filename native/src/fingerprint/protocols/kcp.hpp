@@ -44,6 +44,9 @@ struct Matcher {
                 if (payload.bytes.size() < 28 && payload.bytes.size() < payload.length) {
                     return Reading::cut;
                 }
+                if (!is_kind(payload, 4) && !is_kind(payload, 8)) {
+                    return Reading::contradicts;
+                }
                 std::size_t conversation = 4;
                 Walk walk = read_segments(payload, conversation);
                 if (walk.segments == 0) {
@@ -85,6 +88,11 @@ struct Matcher {
 
   private:
     static constexpr std::uint32_t kMostStep = 256;
+
+    static bool is_kind(const Payload& payload, std::size_t offset) noexcept {
+        const std::uint8_t kind = at(payload.bytes, offset).u8();
+        return kind >= 81 && kind <= 84;
+    }
 
     struct Walk {
         std::size_t segments = 0;

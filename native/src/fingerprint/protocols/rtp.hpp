@@ -63,7 +63,6 @@ struct Matcher {
         std::array<std::size_t, 2> linked{};
         std::array<std::uint32_t, 2> reporter{};
         std::size_t reports = 0;
-        std::size_t strangers = 0;
         for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
             const Payload payload = head.payload(entry);
             const std::uint8_t type = at(payload.bytes, 1).u8();
@@ -71,7 +70,9 @@ struct Matcher {
                 continue;  // a keepalive
             }
             if (payload.bytes.size() < 8 || payload.bytes[0] >> 6U != 2) {
-                strangers += shares_flow(payload) ? 0U : 1U;
+                if (!shares_flow(payload)) {
+                    return {};
+                }
             } else if (type >= 200 && type <= 207) {
                 reports += add_report(control, head, payload, reporter) ? 1U : 0U;
             } else {
@@ -81,7 +82,7 @@ struct Matcher {
         }
         // Three packets of one direction are two links.
         const bool media = linked[0] >= 2 || linked[1] >= 2;
-        if (strangers > 0 || (!media && reports == 0)) {
+        if (!media && reports == 0) {
             return {};
         }
         if (!media) {

@@ -145,6 +145,9 @@ struct Matcher {
     }
 
     static bool is_hello(Bytes bytes) noexcept {
+        if (at(bytes, 27).u8() != 1) {
+            return false;
+        }
         ByteReader reader = at(bytes, 13);
         const std::uint64_t source = address(reader);
         const std::uint8_t flags = reader.u8();
