@@ -49,8 +49,8 @@ constexpr Offsets kOffsets = [] {
     Offsets offsets;
     for (const MatcherEntry& entry : kMatchers) {
         const std::size_t offset = entry.prefilter->octet_at;
-        const auto end = offsets.at.begin() + static_cast<std::ptrdiff_t>(offsets.count);
-        if (offset != 0 && std::find(offsets.at.begin(), end, offset) == end) {
+        const auto known = std::span(offsets.at).first(offsets.count);
+        if (offset != 0 && std::find(known.begin(), known.end(), offset) == known.end()) {
             offsets.at[offsets.count++] = offset;
         }
     }

@@ -54,7 +54,7 @@ inline std::array<StreamSide, 2> both_sides(const FlowHead& head) noexcept {
 // says false when it cannot be the protocol, which ends the claim.
 template <typename Read>
 Evidence match_sides(const FlowHead& head, Read read) noexcept {
-    Evidence evidence;
+    Evidence evidence;  // NOLINT(misc-const-correctness): `read` adds to it
     for (const StreamSide& side : both_sides(head)) {
         if (!side.empty() && !read(evidence, side)) {
             return {};
