@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -472,33 +474,45 @@ def test_texts_have_contrast_in_light_and_dark() -> None:
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground, scheme)
 
 
-def test_a_large_run_gives_a_small_page_and_the_same_twice(tmp_path: Path) -> None:
-    base = random_rows(2000)
-    chance = random.Random(3)
-    large = [
-        {
-            **base[place % 2000],
-            "flow_id": f"{place:024x}",
-            "src_ip": f"10.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}",
-            "dst_ip": f"2001:db8:{chance.randrange(65536):x}:{chance.randrange(65536):x}::{place:x}",
-            "server_name": "long-name-" * 25,
-            "registration_id": f"REG-{place:07}" if base[place % 2000]["registration_id"] else None,
-        }
-        for place in range(100_000)
-    ]
-    path = written(tmp_path, large)
-    figures = figures_of(path, ReportOptions(registry=Registry.load(SAMPLE)))
+def test_a_large_run_gives_a_small_page(tmp_path: Path) -> None:
+    count = 100_000
+    base = table_of(random_rows(2000))
+    large = base.take(pa.array(range(count), pa.int64()).to_numpy() % 2000)
+    told = [name is not None for name in large["registration_id"].to_pylist()]
+    new = {
+        "flow_id": [f"{place:024x}" for place in range(count)],
+        "src_ip": [f"10.{place >> 16}.{place >> 8 & 255}.{place & 255}" for place in range(count)],
+        "dst_ip": [f"2001:db8::{place >> 16:x}:{place & 65535:x}" for place in range(count)],
+        "server_name": ["long-name-" * 25] * count,
+        "registration_id": [f"REG-{place:07}" if is_told else None for place, is_told in enumerate(told)],
+    }
+    for name, values in new.items():
+        large = large.set_column(large.schema.get_field_index(name), large.schema.field(name), pa.array(values))
+    pq.write_table(large, tmp_path / "run.parquet")
+    figures = figures_of(tmp_path / "run.parquet", ReportOptions(registry=Registry.load(SAMPLE)))
     made = page(figures)
     assert len(made) <= 1_000_000
-    for part, total, listed in (
-        ("endpoints", "total", "ranked"),
-        ("inside", "total", "hosts"),
-        ("registrations", "seen_total", "seen"),
-    ):
+    parts = (("endpoints", "total", "ranked"), ("inside", "total", "hosts"), ("registrations", "seen_total", "seen"))
+    for part, total, listed in parts:
         assert figures[part]["left_out"] == figures[part][total] - 200 > 1000
         assert len(figures[part][listed]) == 200
         assert f"{figures[part]['left_out']:,} further rows are left out".encode() in made
-    assert page(figures_of(path, ReportOptions(registry=Registry.load(SAMPLE)))) == made
+
+
+def test_the_same_run_gives_the_same_octets(tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the batches are cut, and whatever the order of sets and threads."""
+    path = written(tmp_path, rows)
+    options = ReportOptions(registry=Registry.load(SAMPLE), most=50)
+    made = page(figures_of(path, options))
+    assert page(figures_of(path, options)) == made
+    monkeypatch.setattr(records, "ROWS", 171)
+    monkeypatch.setattr(sums, "MOST_WAITING", 30)
+    assert page(figures_of(path, options)) == made
+    command = [sys.executable, "-m", "flowclass.cli.main", "report", str(path), "-o", str(tmp_path / "r.html")]
+    for seed in ("1", "2"):
+        more = ["--registry", str(SAMPLE), "--rows", "50"]
+        subprocess.run([*command, *more], check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        assert (tmp_path / "r.html").read_bytes() == made
 
 
 def test_the_command(tmp_path: Path, rows: Rows, flowclass_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,18 @@ for (const table of document.querySelectorAll("table")) {
   };
   if (rows.length > 1) {
     Array.from(table.tHead.rows[0].cells).forEach((head, place) => {
-      const button = document.createElement("button");
-      button.type = "button";
+      // No <button>: browsers leave it out of the headers that they repeat on printed pages.
+      const button = document.createElement("span");
+      button.setAttribute("role", "button");
+      button.tabIndex = 0;
       button.textContent = head.textContent;
       head.replaceChildren(button);
       head.setAttribute("aria-sort", "none");
+      button.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        button.click();
+      });
       button.addEventListener("click", () => {
         const first = head.classList.contains("n") ? "descending" : "ascending";
         const other = first === "ascending" ? "descending" : "ascending";
@@ -53,3 +60,6 @@ for (const table of document.querySelectorAll("table")) {
     table.parentElement.before(box);
   }
 }
+window.addEventListener("beforeprint", () => {
+  for (const one of document.querySelectorAll("details")) one.open = true;
+});
