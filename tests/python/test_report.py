@@ -332,6 +332,20 @@ def test_inside_by_scope(tmp_path: Path, rows: Rows) -> None:
     assert not Inside().holds("no address")
 
 
+def test_anonymised_addresses_are_not_taken_for_inside(tmp_path: Path, rows: Rows) -> None:
+    path = written(tmp_path, rows, {"anonymized": "cryptopan"})
+    figures = figures_of(path)
+    found = figures["inside"]
+    assert not found["known"]
+    assert found["total"] == 0
+    assert found["flows_without_inside_end"] == sum(map(is_open, rows))
+    assert {row["address"] for row in figures["endpoints"]["ranked"]} <= {row["dst_ip"] for row in rows}
+    assert b"which hosts are inside is not known" in page(figures)
+    scoped = figures_of(path, ReportOptions(scope=("10.0.0.0/16",)))
+    assert scoped["inside"]["known"]
+    assert scoped["inside"]["total"] == 12
+
+
 def test_no_policy_and_no_registry(tmp_path: Path) -> None:
     unjudged = [
         {

@@ -78,7 +78,7 @@ def figures_of(path: Path, options: ReportOptions | None = None) -> dict[str, An
     chosen = options or ReportOptions()
     records = Records(path)
     run = _run(records)
-    inside = Inside(chosen.scope)
+    inside = Inside(chosen.scope, anonymized=bool(records.metadata.get("anonymized")))
     sums = _Sums(run["time_start"] or 0, _width(run))
     for table in records.tables():
         sums.add(with_marks(table), inside)
@@ -95,7 +95,12 @@ def figures_of(path: Path, options: ReportOptions | None = None) -> dict[str, An
         "registrations": seen,
         "endpoints": _endpoints(sums.endpoints, chosen.most),
         "thresholds": _thresholds(sums),
-        "inside": {"rule": inside.rule, "scope": list(inside.scope), **_hosts(sums, chosen.most)},
+        "inside": {
+            "known": inside.known,
+            "rule": inside.rule,
+            "scope": list(inside.scope),
+            **_hosts(sums, chosen.most),
+        },
         "provenance": _provenance(records, chosen.most),
     }
 

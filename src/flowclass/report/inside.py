@@ -24,9 +24,13 @@ class Inside:
     ----------
     scope : iterable of str
         The operator's own prefixes; empty = private space.
+    anonymized : bool
+        Whether the addresses are not the real ones; then nothing is inside without a scope.
 
     Attributes
     ----------
+    known : bool
+        Whether inside can be told at all.
     rule : str
         What counts as inside, for people.
 
@@ -41,15 +45,22 @@ class Inside:
     (True, False, True)
     """
 
-    def __init__(self, scope: Iterable[str] = ()) -> None:
+    def __init__(self, scope: Iterable[str] = (), *, anonymized: bool = False) -> None:
         given = tuple(scope)
         self.scope = given
-        self.rule = f"the prefixes given with --scope: {', '.join(given)}" if given else (
-            "private address space (RFC 1918, RFC 6598, RFC 4193, link-local), because no --scope was given"
-        )  # fmt: skip
+        self.known = bool(given) or not anonymized
+        if given:
+            self.rule = f"the prefixes given with --scope: {', '.join(given)}"
+        elif anonymized:
+            self.rule = (
+                "nothing here: the addresses of this run are anonymised, so private space cannot be told; give the"
+                " prefixes as they are in this run with --scope"
+            )
+        else:
+            self.rule = "private address space (RFC 1918, RFC 6598, RFC 4193, link-local), because no --scope was given"
         self._networks: dict[tuple[int, int], set[int]] = {}
         self._known: dict[str, bool] = {}
-        for text in given or PRIVATE:
+        for text in given or (() if anonymized else PRIVATE):
             try:
                 prefixes = parse_prefixes(text.strip())
             except ValueError as problem:

@@ -81,7 +81,9 @@ def _head(figures: dict[str, Any]) -> str:
     when = f"{instant(run['time_start'])} to {instant(run['time_end'])} UTC" if run["records"] else "no flows"
     shown = [name for name in reversed(OUTCOMES) if name in counts or name in ("violation", "review")]
     tiles = [(name, counts.get(name, 0), name.replace("_", " ")) for name in shown if run["judged"]]
-    tiles += [("", figures["inside"]["total"], "inside hosts affected"), ("", run["records"], "flows in all")]
+    if figures["inside"]["known"]:
+        tiles.append(("", figures["inside"]["total"], "inside hosts affected"))
+    tiles.append(("", run["records"], "flows in all"))
     listed = "".join(f'<li class="t-{name}"><b>{count:,}</b>{text(said)}</li>' for name, count, said in tiles)
     sentences = " ".join(text(sentence, 400) for sentence in headline(figures))
     return (

@@ -314,9 +314,11 @@ def provenance(figures: dict[str, Any]) -> str:
         "registry_version": "registry (SHA-256 of its content)",
         "policy_sha256": "policy (SHA-256 of its file)",
         "flow_definition": "what a flow is",
+        "judged_at": "judged as if at (ns UTC; else at each flow's own time)",
+        "anonymized": "how addresses were anonymised",
     }
     rows = [("file of the run", source["file"])]
-    rows += [(said, source["metadata"].get(name, "not in the file")) for name, said in known.items()]
+    rows += [(said, source["metadata"].get(name) or "not in the file") for name, said in known.items()]
     rows += [(name, value) for name, value in source["metadata"].items() if name not in known]
     facts = "".join(
         f'<tr><th scope="row">{text(name)}</th><td><code>{text(value, 2000)}</code></td></tr>'

@@ -116,6 +116,8 @@ def headline(figures: dict[str, Any]) -> list[str]:
             f" {counts.get('violation_trial', 0):,} more would have but for the trial, and"
             f" {counts.get('review', 0):,} need a person to look."
         ]
+    if not hosts["known"]:
+        return [*said, "Addresses are anonymised: which hosts are inside is not known without --scope."]
     sure = sum(row["hosts"] for row in hosts["by_outcome_and_tier"] if row["tier"] == "confirmed")
     said.append(
         f"{many(hosts['total'], 'inside host')} had tunnels without a valid registration;"
