@@ -9,9 +9,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from flowclass import _core
 from flowclass.errors import ConfigError, RegistryError, RowProblem
+from flowclass.registries.columns import read_columns
 from flowclass.registries.entry import (
     RegistryEntry,
     build_native,
@@ -288,6 +293,59 @@ class Registry:
         """
         moment = time.time_ns() if at is None else _instant(at)
         return tuple(self._look_up(address, moment, protocol) for address in addresses)
+
+    def find(self, addresses: Any) -> NDArray[np.uint32]:
+        """Find the covering set of each address of a column, in bulk and without the interpreter's lock.
+
+        Parameters
+        ----------
+        addresses : ndarray, pyarrow.Array or pyarrow.ChunkedArray
+            ``uint32`` (IPv4, host order), or ``(n, 16) uint8`` or ``fixed_size_binary[16]`` (IPv6, network order).
+            Looked at where they lie; an ndarray that is not contiguous is copied.
+
+        Returns
+        -------
+        ndarray of uint32
+            A set id for each address, for `covering`; 0 where no entry covers it, and for null.
+
+        Raises
+        ------
+        ConfigError
+            Where the column is anything else.
+
+        Examples
+        --------
+        >>> from flowclass.registries.row import RegistryRow, parse_prefixes
+        >>> row = RegistryRow(line=2, registration_id="ORG-1", category="organization", status="approved",
+        ...                   prefixes=parse_prefixes("192.0.2.0/24"))
+        >>> registry = Registry([row])
+        >>> sets = registry.find(np.array([0xC0000207, 0x01010101], dtype=np.uint32))
+        >>> [[entry.prefix for entry in registry.covering(one)] for one in sets]
+        [['192.0.2.0/24'], []]
+        """
+        found = []
+        for column in read_columns(addresses):
+            find = self._native.find_v4 if column.version == 4 else self._native.find_v6
+            sets = find(column.values)
+            if column.missing is not None:
+                sets[column.missing] = 0
+            found.append(sets)
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def covering(self, set_id: int | np.integer[Any]) -> tuple[RegistryEntry, ...]:
+        """Give the entries of a covering set, longest prefix first.
+
+        Parameters
+        ----------
+        set_id : int
+            From `find`.
+
+        Returns
+        -------
+        tuple of RegistryEntry
+            Every entry whose prefix covers the addresses that gave this id; none for 0.
+        """
+        return tuple(self._entry(index) for index in self._native.entries(int(set_id)))
 
     def _entry(self, index: int) -> RegistryEntry:
         return entry_at(self._native, index) if self._entries is None else self._entries[index]

@@ -258,13 +258,14 @@ void bind_registry(nb::module_& module) {
         .def("__len__", &Registry::size)
         .def_prop_ro("memory_bytes", &Registry::memory_bytes)
         .def_prop_ro("set_count", [](const Registry& self) { return self.sets().size(); })
+        .def_prop_ro("tree_bytes", [](const Registry& self) { return self.tree().memory_bytes(); })
         .def("find_v4",
              &find_v4,
-             nb::arg("addresses"),
+             nb::arg("addresses").noconvert(),
              "Covering-set ids of host-order IPv4 addresses.")
         .def("find_v6",
              &find_v6,
-             nb::arg("addresses"),
+             nb::arg("addresses").noconvert(),
              "Covering-set ids of (n, 16) network-order octets.")
         .def(
             "entries",

@@ -1,0 +1,1 @@
+"""Look-ups of addresses in registries of 20,000 to 1,000,000 prefixes, beside other programs' in the same run."""
