@@ -2,6 +2,7 @@
 #include "flow/flow_record.hpp"
 
 #include <charconv>
+#include <memory>
 #include <string_view>
 
 #include "base/hash.hpp"
@@ -65,8 +66,9 @@ std::optional<FlowId> parse_flow_id(std::string_view text) noexcept {
     FlowId id;
     const std::string_view high = text.substr(0, kHighText);
     const std::string_view low = text.substr(kHighText);
-    std::from_chars(high.data(), high.data() + high.size(), id.high, kHexadecimal);
-    std::from_chars(low.data(), low.data() + low.size(), id.low, kHexadecimal);
+    std::from_chars(
+        std::to_address(high.begin()), std::to_address(high.end()), id.high, kHexadecimal);
+    std::from_chars(std::to_address(low.begin()), std::to_address(low.end()), id.low, kHexadecimal);
     return id;
 }
 

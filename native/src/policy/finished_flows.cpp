@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 namespace flowclass::policy {
 
@@ -44,7 +45,7 @@ std::optional<base::Error> read_address(const Texts& texts,
                                         std::vector<base::IpAddress>& out) {
     const std::int64_t begin = texts.ends[row];
     const std::int64_t end = texts.ends[row + 1];
-    if (begin < 0 || begin > end || end > static_cast<std::int64_t>(texts.text.size())) {
+    if (begin < 0 || begin > end || std::cmp_greater(end, texts.text.size())) {
         return row_error(row, "an address lies outside its column");
     }
     const std::string_view text =

@@ -122,8 +122,8 @@ class Checker {
         return std::bit_cast<std::array<std::uint16_t, 2>>(words_[node])[0];
     }
     [[nodiscard]] std::size_t bits_set(std::size_t node, std::size_t word) const {
-        return static_cast<std::size_t>(std::popcount(words_[node + 2 * word]) +
-                                        std::popcount(words_[node + 2 * word + 1]));
+        return static_cast<std::size_t>(std::popcount(words_[node + 2 * word])) +
+               static_cast<std::size_t>(std::popcount(words_[node + 2 * word + 1]));
     }
     [[nodiscard]] bool ranks_hold(std::size_t node) const {
         std::size_t before = 0;

@@ -12,6 +12,9 @@
 #include "base/byte_reader.hpp"
 #include "registry/radix_tree.hpp"
 
+// The one place that walks the tree's words by pointers: they were checked, or built here, before.
+// NOLINTBEGIN(cppcoreguidelines-pro-bounds-pointer-arithmetic)
+
 namespace flowclass::registry {
 
 namespace {
@@ -208,12 +211,14 @@ class Roots {
         : bits_{words[0], words[1]},
           first_v6_(static_cast<std::uint32_t>(RadixTree::kHeaderWords) + (1U << words[0])) {}
 
-    [[gnu::always_inline]] Start<std::uint64_t> v4(std::uint32_t address) const noexcept {
+    [[nodiscard, gnu::always_inline]] Start<std::uint64_t> v4(
+        std::uint32_t address) const noexcept {
         constexpr auto kFirst = static_cast<std::uint32_t>(RadixTree::kHeaderWords);
         const std::uint64_t walk = static_cast<std::uint64_t>(address) << 32U;
         return {walk << bits_[0], kFirst + (address >> (32U - bits_[0]))};
     }
-    [[gnu::always_inline]] Start<Key> v6(std::uint64_t high, std::uint64_t low) const noexcept {
+    [[nodiscard, gnu::always_inline]] Start<Key> v6(std::uint64_t high,
+                                                    std::uint64_t low) const noexcept {
         const auto slot = static_cast<std::uint32_t>(high >> (64U - bits_[1]));
         return {make_key(high, low) << bits_[1], first_v6_ + slot};
     }
@@ -335,3 +340,5 @@ void RadixTree::find_v6(std::span<const std::uint8_t> octets,
 }
 
 }  // namespace flowclass::registry
+
+// NOLINTEND(cppcoreguidelines-pro-bounds-pointer-arithmetic)

@@ -23,7 +23,8 @@ struct TextPool {
         return bounds.empty() ? 0 : bounds.size() - 1;
     }
     [[nodiscard]] std::string_view operator[](std::uint32_t text) const noexcept {
-        return {octets.span().data() + bounds[text], bounds[text + 1] - bounds[text]};
+        const auto found = octets.span().subspan(bounds[text], bounds[text + 1] - bounds[text]);
+        return {found.data(), found.size()};
     }
 };
 
