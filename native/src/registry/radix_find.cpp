@@ -268,7 +268,8 @@ void find_portable(Words words, std::span<std::uint32_t> out, const Source& sour
     find_all<Walk>(words, out, source);
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+// Only by GCC: clang 14 cannot ask a processor for lzcnt.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 template <typename Walk, typename Source>
 [[gnu::target("avx2,bmi,bmi2,lzcnt,popcnt")]] void find_wide(Words words,
                                                              std::span<std::uint32_t> out,
