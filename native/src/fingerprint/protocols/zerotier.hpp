@@ -208,8 +208,8 @@ struct Matcher {
             octets[index] = static_cast<std::uint8_t>(value >> (8 * index));
         }
         std::ranges::sort(octets);
-        const auto doubles = std::ranges::unique(octets);
-        return octets.size() - doubles.size() >= 3 && value >> 32U != 0xff && value >> 24U != 0;
+        const auto different = std::unique(octets.begin(), octets.end()) - octets.begin();
+        return different >= 3 && value >> 32U != 0xff && value >> 24U != 0;
     }
 
     static void add_hello(Evidence& evidence,
