@@ -76,8 +76,12 @@ struct Matcher {
             if (magic != kMagic) {
                 return {};
             }
-            // Four octets of no common value, once.
-            evidence.add(kMarker, head, entry, 0, 4, evidence.empty() ? 32 : 2);
+            // Four octets of no common value. They have one source alone and may be one tunnel's
+            // SPI, so with repetitions and the port they stay below `probable`.
+            constexpr float kMost = 28;
+            if (evidence.bits() < kMost) {
+                evidence.add(kMarker, head, entry, 0, 4, evidence.empty() ? 24 : 2);
+            }
         }
         evidence.set_variant(kVariants[0]);
         return evidence;
