@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from .errors import TestbedError
 from .packets import Packet, read_packets
@@ -34,6 +35,8 @@ class Served:
         In the words of the product's protocol table; variant is None where there is only one.
     flows : int
         How many flows there must be at least.
+    scope : str
+        ``gate``: must be found; ``hint``: has no fingerprint (a family ``other-...``), but must not get another's name.
     """
 
     address: str
@@ -42,6 +45,7 @@ class Served:
     family: str
     variant: str | None = None
     flows: int = 1
+    scope: Literal["gate", "hint"] = "gate"
 
     def holds(self, packet: Packet) -> bool:
         """Whether the packet belongs to it."""
@@ -65,6 +69,7 @@ class Label:
     ip_proto: int
     family: str
     variant: str | None
+    scope: str = "gate"
     certainty: str = "certain"
     source: str = "testbed"
 
@@ -103,6 +108,7 @@ def label_flows(capture: Path, served: Sequence[Served]) -> list[Label]:
                 ip_proto=packet.ip_proto,
                 family=served[index].family,
                 variant=served[index].variant,
+                scope=served[index].scope,
             )
         )
     for count, wanted in zip(found, served, strict=True):
