@@ -6,7 +6,9 @@ shell that binds the host's folders over the machine's, so that two hosts may ru
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .errors import TestbedError
+from .scenario import DEFAULT_SEED
 
 __all__ = ["Daemon", "Host"]
 
@@ -23,6 +26,8 @@ while [ "$n" -gt 0 ]; do mount --bind "$1" "$2" || exit 126; shift 2; n=$((n-1))
 exec "$@"
 """
 _TAIL = 2000
+# What is different in every run: keys in base64 or hexadecimal.
+_SECRET = re.compile(r"[A-Za-z0-9+/=]{40,}|[0-9a-f]{32,}")
 
 
 class Daemon:
@@ -81,13 +86,19 @@ class Host:
         A folder of its own for keys, configuration and logs.
     addresses : tuple of str
         Its addresses, the one to use first.
+    seed : int
+        Of the scenario, for random choices of traffic.
     """
 
-    def __init__(self, role: str, namespace: str, folder: Path, addresses: tuple[str, ...]) -> None:
+    def __init__(
+        self, role: str, namespace: str, folder: Path, addresses: tuple[str, ...], *, seed: int = DEFAULT_SEED
+    ) -> None:
         self.role = role
         self.namespace = namespace
         self.folder = folder
         self.addresses = addresses
+        self.seed = seed
+        self.written: dict[str, str] = {}
         self._binds: list[tuple[Path, str]] = []
         self._daemons: list[Daemon] = []
         self.own("/run")
@@ -105,11 +116,16 @@ class Host:
         return source
 
     def write(self, name: str, text: str, *, mode: int = 0o600) -> Path:
-        """Write a file into the host's folder."""
+        """Write a file into the host's folder; `written` keeps a digest of what programs were told that way.
+
+        In the digest keys are left out and the run's folder has a fixed name, so that it says the same in every run.
+        """
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(mode)
+        same_in_every_run = _SECRET.sub("KEY", text.replace(str(self.folder.parent), "RUN"))
+        self.written[name] = hashlib.sha256(same_in_every_run.encode()).hexdigest()
         return path
 
     def command(self, *argv: str | Path) -> list[str]:

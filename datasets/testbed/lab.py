@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,15 +18,38 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """Two connected hosts, with a recorder running between them."""
+    """Two connected hosts, with recorders running.
+
+    Parameters
+    ----------
+    client, server : Host
+        The two ends.
+    seed : int
+        Of the scenario.
+    nat : str, optional
+        The address that the path gives the client's packets.
+    """
 
     client: Host
     server: Host
+    seed: int = 0
+    nat: str | None = None
 
     @property
     def ip_version(self) -> int:
         """4 or 6, of the addresses that programs use."""
         return ipaddress.ip_address(self.server.address).version
+
+    @property
+    def client_from_outside(self) -> str:
+        """The client's address as the server sees it: the NAT's, if the path has one for this IP version."""
+        if self.nat and ipaddress.ip_address(self.nat).version == ipaddress.ip_address(self.client.address).version:
+            return self.nat
+        return self.client.address
+
+    def random(self, purpose: str) -> random.Random:
+        """Give a generator for random choices of traffic: the same ones for the same seed and purpose."""
+        return random.Random(f"{self.seed} {purpose}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +88,8 @@ class Program(Generic[Options]):
         What must be installed.
     needs_tun : bool
         Whether /dev/net/tun is needed.
+    synthetic : bool
+        Whether the packets are made by a packet crafting program instead of the protocol's own one.
     play : callable
         Makes the traffic and says what was served.
     """
@@ -73,6 +99,7 @@ class Program(Generic[Options]):
     requirements: tuple[Requirement, ...]
     play: Callable[[Lab, Options], Sequence[Served]]
     needs_tun: bool = False
+    synthetic: bool = False
 
     def erased(self) -> Program[Any]:
         """Give itself without the type of its options, for tables of programs."""

@@ -22,7 +22,8 @@ def read_options(cls: type[T], table: Mapping[str, object], where: str) -> T:
     Parameters
     ----------
     cls : type
-        A dataclass whose fields are ``str``, ``int``, ``bool``, ``tuple[str, ...]`` or an optional one of these.
+        A dataclass whose fields are ``str``, ``int``, ``float``, ``bool``, ``tuple[str, ...]`` or an optional one of
+        these.
     table : mapping
         The keys and values as read from the file.
     where : str
@@ -62,5 +63,7 @@ def _checked(value: object, hint: Any, where: str) -> object:
                 return tuple(value)
         elif type(value) is kind:
             return value
+        elif kind is float and type(value) is int:
+            return float(value)
     wanted = " or ".join("list of str" if typing.get_origin(k) is tuple else k.__name__ for k in allowed)
     raise ScenarioError(f"{where}: {value!r} is not a {wanted}")

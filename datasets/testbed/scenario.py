@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from .errors import ScenarioError
+from .impairments import Impairments
 from .options import read_options
 
-__all__ = ["FORMATS", "SCENARIOS", "Addresses", "Scenario", "all_names", "load"]
+__all__ = ["DEFAULT_SEED", "FORMATS", "SCENARIOS", "Addresses", "Scenario", "all_names", "load"]
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+DEFAULT_SEED = 20
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Format = Literal["pcap", "pcap-nano", "pcapng"]
@@ -48,6 +50,7 @@ class _Header:
     summary: str
     program: str
     format: str = "pcap"
+    seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -64,6 +67,8 @@ class Scenario:
     format: str
     addresses: Addresses
     options: Mapping[str, object] = field(default_factory=dict)
+    path: Impairments = field(default_factory=Impairments)
+    seed: int = DEFAULT_SEED
 
     @property
     def capture(self) -> str:
@@ -91,15 +96,19 @@ def load(name: str, folder: Path = SCENARIOS) -> Scenario:
         raise ScenarioError(f"no scenario {name!r}; `python -m datasets.testbed list` shows them all") from None
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path.name}: not TOML: {error}") from error
-    addresses, options = table.pop("addresses", {}), table.pop("options", {})
-    if not isinstance(addresses, dict) or not isinstance(options, dict):
-        raise ScenarioError(f"{path.name}: [addresses] and [options] must be tables")
+    parts: dict[str, dict[str, object]] = {}
+    for key in ("addresses", "options", "path"):
+        parts[key] = table.pop(key, {})
+        if not isinstance(parts[key], dict):
+            raise ScenarioError(f"{path.name}: [{key}] must be a table")
     header = read_options(_Header, table, path.name)
     return Scenario(
         name=name,
         summary=header.summary,
         program=header.program,
         format=header.format,
-        addresses=read_options(Addresses, addresses, f"{path.name} [addresses]"),
-        options=options,
+        addresses=read_options(Addresses, parts["addresses"], f"{path.name} [addresses]"),
+        options=parts["options"],
+        path=read_options(Impairments, parts["path"], f"{path.name} [path]"),
+        seed=header.seed,
     )

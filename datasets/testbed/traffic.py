@@ -42,7 +42,7 @@ def start_web_server(host: Host, listen: str, *, server_lines: str = "", size: i
     size : int
         Length of the page, in bytes.
     """
-    words = random.Random(20)  # the words do not matter; the same ones every time, so that sizes are repeatable
+    words = random.Random(host.seed)  # the same words every time, so that sizes are repeatable
     text = " ".join(words.choice(_WORDS) for _ in range(size // 4))[:size]
     page = host.write("www/page.html", text, mode=0o644)
     host.write("www/index.html", "<!doctype html><title>Example</title><p>It works.\n", mode=0o644)
