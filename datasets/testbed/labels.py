@@ -37,6 +37,8 @@ class Served:
         How many flows there must be at least.
     scope : str
         ``gate``: must be found; ``hint``: has no fingerprint (a family ``other-...``), but must not get another's name.
+    accept : tuple of str
+        Protocol ids that are right, where several share the flow; the family itself when empty.
     """
 
     address: str
@@ -46,6 +48,7 @@ class Served:
     variant: str | None = None
     flows: int = 1
     scope: Literal["gate", "hint"] = "gate"
+    accept: tuple[str, ...] = ()
 
     def holds(self, packet: Packet) -> bool:
         """Whether the packet belongs to it."""
@@ -70,6 +73,7 @@ class Label:
     family: str
     variant: str | None
     scope: str = "gate"
+    accept: tuple[str, ...] | None = None
     certainty: str = "certain"
     source: str = "testbed"
 
@@ -109,6 +113,7 @@ def label_flows(capture: Path, served: Sequence[Served]) -> list[Label]:
                 family=served[index].family,
                 variant=served[index].variant,
                 scope=served[index].scope,
+                accept=served[index].accept or None,
             )
         )
     for count, wanted in zip(found, served, strict=True):
