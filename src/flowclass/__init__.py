@@ -1,6 +1,6 @@
 """Tells for every network flow which VPN or tunnel protocol it is, with evidence.
 
-The public face: `classify`, `match`, `judge`, and what they take and give. Nothing else is public.
+The public face: `classify`, `match`, `judge`, `diff`, and what they take and give. Nothing else is public.
 
 Examples
 --------
@@ -27,6 +27,7 @@ from flowclass.pipeline.match import match
 from flowclass.pipeline.result import Result
 from flowclass.policy import Policy
 from flowclass.registry import Registry
+from flowclass.run_diff.compare import FlowChange, FlowsAlone, RunDiff, RunFacts, diff
 from flowclass.sources.packets import Packets
 from flowclass.types import Balance, EngineOptions, SourceReport
 from flowclass.version import __version__
@@ -36,19 +37,24 @@ __all__ = [
     "ConfigError",
     "CryptoPan",
     "EngineOptions",
+    "FlowChange",
     "FlowclassError",
+    "FlowsAlone",
     "OutputError",
     "Packets",
     "Policy",
     "Registry",
     "RegistryError",
     "Result",
+    "RunDiff",
+    "RunFacts",
     "SchemaError",
     "SourceError",
     "SourceReport",
     "UserFunctionError",
     "__version__",
     "classify",
+    "diff",
     "judge",
     "match",
 ]

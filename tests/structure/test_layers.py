@@ -56,6 +56,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("registry_diff",),
     ("pipeline", "desk"),
     ("accuracy", "explain", "report"),
+    ("run_diff",),
     ("__init__",),
     ("cli",),
 )

@@ -18,6 +18,7 @@ COMMANDS = {
     "classify": "Say for every flow which protocol it is, with evidence.",
     "match": "Match saved heads again, without the capture.",
     "judge": "Judge a finished run by another registry, policy or date.",
+    "diff": "Say which outcomes change from one run to another.",
     "explain": "Tell the story of a verdict: the checks, their octets, the losers.",
     "protocols": "List the protocols that are told apart, and their rules.",
     "report": "Report a finished run to the person who must decide.",

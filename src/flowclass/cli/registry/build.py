@@ -14,6 +14,7 @@ from flowclass import _core
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
 from flowclass.cli.registry.at_desk import moment
+from flowclass.cli.scope import read_scope
 from flowclass.cli.values import clean, instant
 from flowclass.errors import RegistryError
 from flowclass.registries import desk
@@ -49,7 +50,7 @@ def build(
     problems = [problem for _, registry, _ in loaded for problem in registry.warnings]
     prefixes = {prefix for _, registry, _ in loaded for prefix in registry.scope}
     if scope is not None:
-        prefixes |= set(_read_scope(scope))
+        prefixes |= set(read_scope(scope))
     whole = Registry.of_entries(
         (entry for _, registry, _ in loaded for entry in registry.entries), scope=sorted(prefixes), problems=problems
     )
@@ -112,16 +113,3 @@ def _refuse_duplicates(loaded: list[tuple[Path, Registry, str]]) -> None:
 
 def _key(entry: RegistryEntry) -> tuple[str, str, int | None, int | None]:
     return entry.registration_id, entry.prefix, entry.valid_from, entry.valid_until
-
-
-def _read_scope(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as problem:
-        raise RegistryError(f"{path}: the scope cannot be read: {problem.strerror}; check the path") from problem
-    except UnicodeDecodeError:
-        raise RegistryError(f"{path}: the scope is not UTF-8 text; write one prefix a line") from None
-    prefixes = [text for line in lines if (text := line.partition("#")[0].strip())]
-    if not prefixes:
-        raise RegistryError(f"{path}: the scope is empty; write one prefix a line, or leave --scope out")
-    return prefixes
