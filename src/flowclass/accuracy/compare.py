@@ -6,6 +6,7 @@ What is right, missed and wrong
     at once. For a tunnel, the name of the protocol that truly carries it (`CARRIERS`) is a miss and no more. For
     likely flows and hints no answer is a miss, and only another tunnel's name is wrong. Disputed flows and those
     out of scope count nowhere.
+    The label of an ordinary protocol that has no fingerprint (`is_ordinary`) only says that the flow is no tunnel.
     A flow without label, where somebody vouches for it, is a *negative*: every tunnel's name on it is wrong.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from flowclass.accuracy.labels import Key, Label, LabelledCapture
 from flowclass.accuracy.scores import FOUND, TIERS, Claim, Finding, Score, Seen
 
+UNNAMED_TUNNELS = frozenset({"other-tunnel", "other-proxy"})
 TUNNELS = frozenset({"vpn", "overlay", "proxy", "covert"})
 CARRIERS = frozenset({"tls", "dtls", "quic", "http", "dns", "icmp"})
 
@@ -62,6 +64,16 @@ def compare(score: Score, capture: LabelledCapture, seen: Seen, classes: Mapping
                 _add_false_positive(score, capture, key, 0, called)
 
 
+def is_ordinary(label: Label, classes: Mapping[str, str]) -> bool:
+    """Say whether a label is of an ordinary protocol; one of a family ``other-...`` need not have a fingerprint."""
+    if classes.get(label.family) is not None:
+        return classes[label.family] == "app"
+    named = [classes[name] for name in label.accept if name in classes]
+    if named:
+        return set(named) == {"app"}
+    return label.family.startswith("other-") and label.family not in UNNAMED_TUNNELS
+
+
 def _count_label(score: Score, capture: LabelledCapture, seen: Seen, label: Label, classes: Mapping[str, str]) -> None:
     claims = seen.claims.get((label.depth > 0, label.key), [])
     right = [claim for claim in claims if set(claim.ids) & set(label.accept)]
@@ -69,7 +81,17 @@ def _count_label(score: Score, capture: LabelledCapture, seen: Seen, label: Labe
     wrong = [claim for claim in claims if _is_wrong(claim, label, classes)]
     family = score.family(label.family)
     family.right_claims += TIERS[best] in FOUND
-    if label.counts:
+    family.ordinary = ordinary = is_ordinary(label, classes)
+    family.labelled += 1
+    if ordinary and label.depth == 0:
+        called = _called(wrong)
+        score.ordinary += 1
+        score.ordinary_called += _is_sure(called)
+        score.ordinary_possible += bool(called) and not _is_sure(called)
+        score.ordinary_vpn += any(classes.get(claim.ids[0], "vpn") == "vpn" for claim in called)
+    if ordinary and not set(label.accept) & set(classes):
+        family.wrong += bool(wrong)
+    elif label.counts:
         family.tiers[TIERS[best]] += 1
         family.wrong += bool(wrong)
         if TIERS[best] not in FOUND:

@@ -1,37 +1,26 @@
-"""Takes captures and labels. Gives how well the flows were told, capture by capture and in bounded memory."""
+"""Takes captures and labels. Gives how well the flows were told, capture by capture.
+
+Memory is bounded, but for views: a capture is held whole while its views are cut.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from flowclass.accuracy.compare import TUNNELS, compare
-from flowclass.accuracy.labels import Key, LabelledCapture, flow_key
+from flowclass.accuracy.compare import compare
+from flowclass.accuracy.frames import read_frames, write_pcap
+from flowclass.accuracy.labels import Key, LabelledCapture
+from flowclass.accuracy.look import InMemory, look
 from flowclass.accuracy.scores import Claim, Score, Seen
+from flowclass.accuracy.views import cut, labels_in, packets_of
 from flowclass.engine import matchers
-from flowclass.pipeline.batch import Run, RunOptions
-from flowclass.sources import Octets
+from flowclass.errors import SourceError
 from flowclass.sources.file import FileSource
 from flowclass.types import SourceReport
-
-_COLUMNS = [
-    "src_ip",
-    "src_port",
-    "dst_ip",
-    "dst_port",
-    "ip_proto",
-    "parent_flow_id",
-    "packet_first",
-    "protocol",
-    "protocol_class",
-    "variant",
-    "tier",
-    "evidence_bits",
-]
 
 
 class Peer(Protocol):
@@ -47,6 +36,25 @@ class Peer(Protocol):
 
     def claims(self, capture: Path) -> Mapping[Key, list[Claim]] | str:
         """Give what it says of the outer flows of a capture, or why it says nothing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ViewScore:
+    """What came of one view of the captures.
+
+    Parameters
+    ----------
+    score : Score
+        Over the flows that are in the view.
+    captures : int
+        Captures of which the view has a frame.
+    gone : int
+        Certain gate flows of which it has no packet with payload, or whose packets could not be told apart.
+    """
+
+    score: Score = field(default_factory=Score)
+    captures: int = 0
+    gone: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +77,16 @@ class Evaluation:
         Captures that no label speaks of.
     not_given : list of str
         Captures with labels that were not given: their flows count nowhere.
+    views : dict of str to ViewScore
+        By the view's name, those that were asked for.
+    not_cut : list of str
+        Captures that no view could be cut of.
+    synthetic : int
+        Captures judged whose packets were written, and not sent by the programs themselves.
+    origins : dict of str to int
+        Captures judged, by who published them.
+    programs : dict of str to set of str
+        The programs whose traffic the captures judged hold, with their versions.
     """
 
     ours: Score = field(default_factory=Score)
@@ -78,12 +96,26 @@ class Evaluation:
     captures: int = 0
     not_listed: list[str] = field(default_factory=list)
     not_given: list[str] = field(default_factory=list)
+    views: dict[str, ViewScore] = field(default_factory=dict)
+    not_cut: list[str] = field(default_factory=list)
+    synthetic: int = 0
+    origins: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    programs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def note(self, capture: LabelledCapture) -> None:
+        """Note where a capture that is judged comes from."""
+        self.synthetic += capture.synthetic
+        if capture.origin:
+            self.origins[capture.origin.partition("/")[0].replace("+", "/")] += 1
+        for program, version in capture.programs:
+            self.programs[program].add(version)
 
 
 def evaluate(
     sources: Iterable[FileSource],
     labels: Mapping[str, LabelledCapture],
     *,
+    views: Sequence[str] = (),
     peer: Peer | None = None,
     progress: Callable[[int, Score], None] | None = None,
 ) -> Evaluation:
@@ -95,6 +127,8 @@ def evaluate(
         The captures; labels are found by the file's name.
     labels : mapping of str to LabelledCapture
         What is known, by the file's name.
+    views : sequence of str
+        Views of the captures to judge too, of `flowclass.accuracy.views.CUT`.
     peer : Peer, optional
         Who is asked about the same captures.
     progress : callable, optional
@@ -106,7 +140,7 @@ def evaluate(
     has the problem ``not_labelled``.
     """
     classes = {matcher["protocol"]: matcher["protocol_class"] for matcher in matchers()}
-    done = Evaluation(peer=None if peer is None else Score())
+    done = Evaluation(peer=None if peer is None else Score(), views={view: ViewScore() for view in views})
     judged: set[str] = set()
     for place, source in enumerate(sources, 1):
         capture = labels.get(source.path.name)
@@ -120,7 +154,10 @@ def evaluate(
             done.reports.append(report)
             if report.problem != "not_labelled":
                 judged.add(capture.name)
+                done.note(capture)
                 compare(done.ours, capture, seen, classes)
+                if views:
+                    _judge_views(done, source, capture, classes)
                 if peer is not None and done.peer is not None:
                     said = peer.claims(source.path)
                     if isinstance(said, str):
@@ -133,60 +170,26 @@ def evaluate(
     return done
 
 
-def look(source: FileSource, capture: LabelledCapture) -> tuple[Seen, SourceReport]:
-    """Classify one capture.
-
-    Parameters
-    ----------
-    source : FileSource
-        Where it lies.
-    capture : LabelledCapture
-        What is known of it.
-
-    Returns
-    -------
-    seen : Seen
-        Every outer flow, and what was said of those that matter.
-    report : SourceReport
-        How reading it ended.
-    """
-    hashed = _Hashed(source)
-    run = Run([hashed], RunOptions())
-    wanted = {label.key for label in capture.labels} | capture.hard_negatives
-    first_frames: dict[Key, int] = {}
-    claims: dict[tuple[bool, Key], list[Claim]] = defaultdict(list)
-    for batch in run.batches():
-        for row in batch.select(_COLUMNS).to_pylist():
-            key = flow_key(row)
-            inside = row["parent_flow_id"] is not None
-            if not inside:
-                frame = row["packet_first"]
-                first_frames[key] = min(frame, first_frames.get(key, frame))
-            if key in wanted or (not inside and row["protocol_class"] in TUNNELS):
-                claims[inside, key].append(_claim(row))
-    (report,) = run.reports
-    if (
-        capture.sha256 is not None
-        and report.problem in ("none", "unsupported_link")
-        and hashed.digest != capture.sha256
-    ):
-        sentence = f"{source.name}: its octets are not those that were labelled (SHA-256); get the capture again"
-        return Seen(), SourceReport(name=source.name, problem="not_labelled", sentence=sentence)
-    problem = "" if report.problem == "none" else report.sentence
-    return Seen(first_frames=first_frames, claims=dict(claims), problem=problem), report
-
-
-def _claim(row: Mapping[str, Any]) -> Claim:
-    name, tier = str(row["protocol"]), str(row["tier"])
-    known = name != "unknown"
-    variant = f"/{row['variant']}" if row["variant"] else ""
-    bits = f" {row['evidence_bits'] or 0:.0f} bits"
-    return Claim(
-        ids=(name,) if known else (),
-        shown=f"{name}{variant} {tier}{bits}" if known else name,
-        tier=tier,
-        tunnel=row["protocol_class"] in TUNNELS,
-    )
+def _judge_views(done: Evaluation, source: FileSource, capture: LabelledCapture, classes: Mapping[str, str]) -> None:
+    """Cut a capture's views, classify each and compare with what is known of the flows in it."""
+    certain = sum(label.counts for label in capture.labels)
+    try:
+        full = packets_of(read_frames(b"".join(bytes(piece) for piece in source.slices())))
+    except SourceError:
+        full = []
+    if not full:
+        done.not_cut.append(source.name)
+    for name, view in done.views.items():
+        packets = cut(full, name, capture.name)
+        known = labels_in(capture, full, packets)
+        view.gone += certain - sum(label.counts for label in known.labels)
+        if packets:
+            view.captures += 1
+            octets = write_pcap(packet.frame for packet in packets)
+            seen, report = look(InMemory(f"{source.name} ({name})", octets), known)
+            if report.problem != "none":
+                done.reports.append(report)
+            compare(view.score, known, seen, classes)
 
 
 def _of_peer(said: Mapping[Key, list[Claim]] | str, ours: Seen) -> Seen:
@@ -195,35 +198,3 @@ def _of_peer(said: Mapping[Key, list[Claim]] | str, ours: Seen) -> Seen:
         return Seen(first_frames=ours.first_frames, problem=f"not read: {said}")
     claims = {(False, key): answers for key, answers in said.items()}
     return Seen(first_frames=ours.first_frames, claims=claims)
-
-
-class _Hashed:
-    """A capture that says the hash of its octets when it was read."""
-
-    def __init__(self, source: FileSource) -> None:
-        self._source = source
-        self._hash = hashlib.sha256()
-
-    @property
-    def name(self) -> str:
-        return self._source.name
-
-    @property
-    def size(self) -> int | None:
-        return self._source.size
-
-    @property
-    def position(self) -> int:
-        return self._source.position
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    def prefix(self) -> Octets | None:
-        return self._source.prefix()
-
-    def slices(self) -> Iterator[Octets]:
-        for piece in self._source.slices():
-            self._hash.update(piece)
-            yield piece

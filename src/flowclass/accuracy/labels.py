@@ -56,6 +56,9 @@ class _CaptureRow(msgspec.Struct):
     sha256: str | None = None
     packets: _Count = 0
     format: str = ""
+    origin: str = ""
+    programs: dict[str, str] = {}
+    synthetic: bool = False
 
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
@@ -123,6 +126,14 @@ class LabelledCapture:
         Whether every flow without a label is known to be no tunnel.
     unvouched : frozenset of int, or None
         First frames of the flows without label that nobody vouches for; None: of all.
+    unvouched_flows : frozenset of Key
+        Further flows that nobody vouches for, by their ends.
+    origin : str
+        Who published it; empty where nobody said.
+    programs : tuple of (str, str)
+        The programs whose traffic it holds, with their versions.
+    synthetic : bool
+        Whether its packets were written, and not sent by the programs themselves.
     labels : tuple of Label
         The flows that are known.
     hard_negatives : frozenset of Key
@@ -135,6 +146,10 @@ class LabelledCapture:
     container: str = ""
     negatives_ok: bool = False
     unvouched: frozenset[int] | None = None
+    unvouched_flows: frozenset[Key] = frozenset()
+    origin: str = ""
+    programs: tuple[tuple[str, str], ...] = ()
+    synthetic: bool = False
     labels: tuple[Label, ...] = ()
     hard_negatives: frozenset[Key] = field(default_factory=frozenset)
 
@@ -148,8 +163,10 @@ class LabelledCapture:
         first_frame : int
             Of the flow, 1-based.
         """
+        if key in self.hard_negatives:
+            return True
         vouched = self.unvouched is not None and first_frame not in self.unvouched
-        return self.negatives_ok or vouched or key in self.hard_negatives
+        return (self.negatives_ok or vouched) and key not in self.unvouched_flows
 
 
 @lru_cache(maxsize=65536)
@@ -227,6 +244,9 @@ def read_labels(
             container=row.format,
             negatives_ok=row.negatives_ok,
             unvouched=None if row.unvouched_first_frames is None else frozenset(row.unvouched_first_frames),
+            origin=row.origin,
+            programs=tuple(row.programs.items()),
+            synthetic=row.synthetic,
             labels=tuple(by_capture.get(name, ())),
             hard_negatives=frozenset(hard.get(name, ())),
         )

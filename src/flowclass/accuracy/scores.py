@@ -92,8 +92,12 @@ class Family:
     ----------
     tiers : dict of str to int
         Certain gate flows, by the best tier of a right answer.
+    ordinary : bool
+        Whether it is no tunnel.
+    labelled : int
+        All flows labelled so that are judged, hints and likely ones too.
     wrong : int
-        Those of them that were given another protocol's name.
+        Those of `tiers` that were given another protocol's name.
     right_claims : int
         Labelled flows, gate or not, that were rightly called so, confirmed or probable.
     false_claims, false_possible : int
@@ -101,6 +105,8 @@ class Family:
     """
 
     tiers: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIERS, 0))
+    ordinary: bool = False
+    labelled: int = 0
     wrong: int = 0
     right_claims: int = 0
     false_claims: int = 0
@@ -143,6 +149,9 @@ class Score:
         Those that were called one: confirmed or probable; possible.
     negatives_vpn : int
         Those that were called a VPN, and not another kind of tunnel, in any tier.
+    ordinary, ordinary_called, ordinary_possible, ordinary_vpn : int
+        Labelled flows of ordinary protocols; those that were called a tunnel: confirmed or probable; possible; and
+        those called a VPN in any tier.
     hard, hard_called : int
         Negatives that look like a tunnel; those called one in any tier.
     hints : dict of str to int
@@ -158,6 +167,10 @@ class Score:
     negatives_called: int = 0
     negatives_possible: int = 0
     negatives_vpn: int = 0
+    ordinary: int = 0
+    ordinary_called: int = 0
+    ordinary_possible: int = 0
+    ordinary_vpn: int = 0
     hard: int = 0
     hard_called: int = 0
     hints: dict[str, int] = field(default_factory=lambda: {"right": 0, "silent": 0, "wrong": 0})
@@ -170,6 +183,23 @@ class Score:
             right=sum(family.found for family in self.families.values()),
             of=sum(family.flows for family in self.families.values()),
         )
+
+    @property
+    def tunnel_recall(self) -> Share:
+        """Certain gate flows of tunnels that were found, of all."""
+        tunnels = [family for family in self.families.values() if not family.ordinary]
+        return Share(right=sum(one.found for one in tunnels), of=sum(one.flows for one in tunnels))
+
+    def false_alarms_of(self, name: str) -> Share:
+        """Flows that were wrongly called this, confirmed or probable, of all judged flows that are not."""
+        others = sum(family.labelled for other, family in self.families.items() if other != name)
+        false = self.families[name].false_claims if name in self.families else 0
+        return Share(right=min(false, self.negatives + others), of=self.negatives + others)
+
+    @property
+    def false_alarms(self) -> Share:
+        """Flows that were called a tunnel, confirmed or probable, of all that are none, labelled or not."""
+        return Share(right=self.negatives_called + self.ordinary_called, of=self.negatives + self.ordinary)
 
     def family(self, name: str) -> Family:
         """Give the counts of a protocol."""

@@ -9,6 +9,8 @@ from flowclass.accuracy.evaluate import Evaluation
 from flowclass.accuracy.intervals import Share, wilson
 from flowclass.accuracy.labels import LabelledCapture
 from flowclass.accuracy.scores import TIERS, Family, Finding, Score
+from flowclass.accuracy.views import FULL
+from flowclass.accuracy.worth import PREVALENCES, worth
 
 MILLION = 1_000_000
 MOST_NAMES = 5
@@ -25,6 +27,9 @@ def as_text(result: Evaluation, known: dict[str, LabelledCapture], version: str)
         right, silent, wrong = (f"{ours.hints[what]:,}" for what in ("right", "silent", "wrong"))
         yield f"hints     flows that may be found: {right} right, {silent} without a tunnel's name, {wrong} wrong"
     yield from _left_out(result, known)
+    if result.views:
+        yield ""
+        yield from _table(list(_view_rows(result)))
     if result.peer is not None:
         yield ""
         yield f"nDPI ({version}) on the same flows; a guess by port or address counts as possible"
@@ -40,6 +45,25 @@ def as_text(result: Evaluation, known: dict[str, LabelledCapture], version: str)
     yield from (_finding_line(miss) for miss in ours.misses)
     yield f"false     {len(ours.false_positives):,}"
     yield from (_finding_line(one) for one in ours.false_positives)
+
+
+def _view_rows(result: Evaluation) -> Iterator[tuple[str, ...]]:
+    yield ("view", "captures", "flows", *reversed(TIERS), "recall % (95 %)", "no tunnel", "false", "possible", "VPN",
+           "alarm % at 1 in 1,000")  # fmt: skip
+    for name, score in {FULL: result.ours, **{name: view.score for name, view in result.views.items()}}.items():
+        value = worth(score.tunnel_recall, score.false_alarms, 0.001)
+        yield (
+            name,
+            f"{result.captures if name == FULL else result.views[name].captures:,}",
+            f"{score.recall.of:,}",
+            *(f"{sum(family.tiers[tier] for family in score.families.values()):,}" for tier in reversed(TIERS)),
+            _share_cell(score.recall),
+            f"{score.false_alarms.of:,}",
+            f"{score.false_alarms.right:,}",
+            f"{score.negatives_possible + score.ordinary_possible:,}",
+            f"{score.negatives_vpn + score.ordinary_vpn:,}",
+            "" if value is None else f"{100 * value.value:.1f}, at least {100 * value.least:.1f}",
+        )
 
 
 def _recall_line(score: Score) -> str:
@@ -103,6 +127,9 @@ def _negative_lines(score: Score) -> Iterator[str]:
             least, most = (bound * MILLION for bound in interval)
             yield f"          {rate:,.0f} false positives per million {what} (95 %: {least:,.0f} to {most:,.0f})"
     yield f"          {score.negatives_vpn:,} of them called a VPN, in any tier; the others another kind of tunnel"
+    if score.ordinary:
+        of_them = f"called a tunnel: {score.ordinary_called:,}, and {score.ordinary_possible:,} possible"
+        yield f"          {score.ordinary:,} further flows are labelled with an ordinary protocol; {of_them}"
     if score.hard:
         yield f"          {score.hard:,} negatives look like a tunnel; called one in any tier: {score.hard_called:,}"
 
@@ -158,6 +185,12 @@ def as_json(result: Evaluation, known: dict[str, LabelledCapture], version: str)
         "schema": "flowclass.evaluate/1",
         "captures": result.captures,
         **_score_json(result.ours),
+        "views": {
+            name: {"captures": view.captures, "certain_flows_gone": view.gone, **_score_json(view.score)}
+            for name, view in result.views.items()
+        },
+        "captures_not_cut": result.not_cut,
+        "captures_synthetic": result.synthetic,
         "captures_not_listed": result.not_listed,
         "captures_not_given": result.not_given,
         "certain_flows_not_given": _certain(result, known),
@@ -182,6 +215,9 @@ def _score_json(score: Score) -> dict[str, Any]:
                 "false_claims": family.false_claims,
                 "false_possible": family.false_possible,
                 "precision": _share_json(family.precision),
+                "ordinary": family.ordinary,
+                "false_positives_per_million": _per_million_of(score.false_alarms_of(name)),
+                "worth": [worth(family.recall, score.false_alarms_of(name), share) for share in PREVALENCES],
             }
             for name, family in sorted(score.families.items())
         ],
@@ -197,6 +233,17 @@ def _score_json(score: Score) -> dict[str, Any]:
             "hard": score.hard,
             "hard_called_tunnel": score.hard_called,
         },
+        "ordinary": {
+            "flows": score.ordinary,
+            "called_tunnel": score.ordinary_called,
+            "called_possible": score.ordinary_possible,
+            "called_vpn": score.ordinary_vpn,
+        },
+        "alarms": {
+            "recall": _share_json(score.tunnel_recall),
+            "false_positives_per_million": _per_million_of(score.false_alarms),
+            "worth": [worth(score.tunnel_recall, score.false_alarms, prevalence) for prevalence in PREVALENCES],
+        },
         "hints": score.hints,
         "left_out": score.left_out,
         "misses": score.misses,
@@ -207,6 +254,10 @@ def _score_json(score: Score) -> dict[str, Any]:
 def _share_json(share: Share) -> dict[str, Any]:
     least, most = share.interval or (None, None)
     return {"right": share.right, "of": share.of, "value": share.value, "low": least, "high": most}
+
+
+def _per_million_of(share: Share) -> dict[str, float | None]:
+    return _per_million(share.right, share.of)
 
 
 def _per_million(count: int, of: int) -> dict[str, float | None]:
