@@ -48,8 +48,8 @@ class Impairments:
                 raise ValueError(f"{name} {getattr(self, name)} is not between 0 and 2000 ms")
         if self.mtu and not _LEAST_MTU <= self.mtu <= 1500:
             raise ValueError(f"mtu {self.mtu} is not between {_LEAST_MTU} and 1500")
-        if self.snaplen and not 64 <= self.snaplen <= 262144:
-            raise ValueError(f"snaplen {self.snaplen} is not between 64 and 262144")
+        if self.snaplen and not 96 <= self.snaplen <= 262144:
+            raise ValueError(f"snaplen {self.snaplen} is not between 96 and 262144")
         if self.nat is not None:
             ipaddress.ip_address(self.nat)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import TestbedError
-from .packets import Packet, read_packets
+from .packets import Packet, quoted_packet, read_packets
 
 __all__ = ["ICMP", "ICMPV6", "TCP", "UDP", "Label", "Served", "label_flows", "replace_lines", "sha256"]
 
@@ -58,6 +58,10 @@ class Served:
         return (self.address, self.port) in ends
 
 
+# What errors of ICMP are, whoever sends them.
+_ERRORS = Served(address="", port=0, ip_proto=ICMP, family="icmp")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
     """One line of ``labels.jsonl``; `frame` is the flow's first frame, counted from 1, and src its sender."""
@@ -81,6 +85,14 @@ class Label:
 def label_flows(capture: Path, served: Sequence[Served]) -> list[Label]:
     """Give a label for every flow of the capture, in order of their first frames.
 
+    Parameters
+    ----------
+    capture : Path
+        The capture.
+    served : sequence of Served
+        What there may be, with addresses and ports as they are where it was recorded. Beside it there may be errors
+        of ICMP, by hosts or the router, about any of it: these are labelled `icmp`.
+
     Raises
     ------
     TestbedError
@@ -96,30 +108,41 @@ def label_flows(capture: Path, served: Sequence[Served]) -> list[Label]:
         if key in seen or (packet.ip_proto == ICMPV6 and not packet.is_echo):
             continue  # the rest of ICMPv6 is the link's own business: neighbour discovery, listener reports
         index = next((i for i, candidate in enumerate(served) if candidate.holds(packet)), None)
-        if index is None:
+        if index is not None:
+            found[index] += 1
+            each = served[index]
+        elif _is_error_about(packet, served):
+            each = _ERRORS
+        else:
             raise TestbedError(f"{capture.name}: nobody stated the flow that begins in frame {packet.frame}: {packet}")
         seen.add(key)
-        found[index] += 1
-        labels.append(
-            Label(
-                capture=capture.name,
-                sha256=digest,
-                frame=packet.frame,
-                src_ip=packet.src_ip,
-                src_port=packet.src_port,
-                dst_ip=packet.dst_ip,
-                dst_port=packet.dst_port,
-                ip_proto=packet.ip_proto,
-                family=served[index].family,
-                variant=served[index].variant,
-                scope=served[index].scope,
-                accept=served[index].accept or None,
-            )
-        )
+        labels.append(_label(capture.name, digest, packet, each))
     for count, wanted in zip(found, served, strict=True):
         if count < wanted.flows:
             raise TestbedError(f"{capture.name}: {count} flows instead of {wanted.flows} for {wanted}")
     return labels
+
+
+def _is_error_about(packet: Packet, served: Sequence[Served]) -> bool:
+    quoted = quoted_packet(packet) if packet.ip_proto == ICMP else None
+    return quoted is not None and any(each.holds(quoted) for each in served)
+
+
+def _label(capture: str, digest: str, packet: Packet, each: Served) -> Label:
+    return Label(
+        capture=capture,
+        sha256=digest,
+        frame=packet.frame,
+        src_ip=packet.src_ip,
+        src_port=packet.src_port,
+        dst_ip=packet.dst_ip,
+        dst_port=packet.dst_port,
+        ip_proto=packet.ip_proto,
+        family=each.family,
+        variant=each.variant,
+        scope=each.scope,
+        accept=each.accept or None,
+    )
 
 
 def replace_lines(path: Path, capture: str, lines: Iterable[object]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import TestbedError
 
-__all__ = ["Packet", "count_frames", "read_packets", "without_machine_facts"]
+__all__ = ["Packet", "count_frames", "quoted_packet", "read_packets", "without_machine_facts"]
 
 _LITTLE = {b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"}
 _BIG = {b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d"}
@@ -21,6 +21,7 @@ _SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
 _ETHERNET = 1
 _PORTS = frozenset({6, 17})
 _ICMP = {1: frozenset({0, 8}), 58: frozenset({128, 129})}  # protocol: types of echo reply and request
+_ICMP_ERRORS = frozenset({3, 11, 12})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ def read_packets(path: Path) -> Iterator[Packet]:
         packet = _decode(frame, data)
         if packet is not None:
             yield packet
+
+
+def quoted_packet(packet: Packet) -> Packet | None:
+    """Give the IPv4 packet that an error of ICMP quotes, with its frame number; None if it is no error."""
+    quoted = packet.payload[8:]
+    if not packet.payload or packet.payload[0] not in _ICMP_ERRORS or len(quoted) < 28:
+        return None
+    return _decode(packet.frame, bytes(12) + b"\x08\x00" + quoted)
 
 
 def count_frames(path: Path) -> int:
@@ -114,9 +123,13 @@ def _decode(frame: int, data: bytes) -> Packet | None:
         body = data[54 : 54 + length]
         if proto == 0:  # hop-by-hop options, as in multicast listener reports
             proto, body = body[0], body[8 + 8 * body[1] :]
+        elif proto == 44:
+            if int.from_bytes(body[2:4], "big") >> 3:
+                return None
+            proto, body = body[0], body[8:]
     else:
         return None
     ports = struct.unpack_from("!HH", body) if proto in _PORTS else (0, 0)
-    skip = {6: (body[12] >> 4) * 4 if proto == 6 else 0, 17: 8}.get(proto, 0)
+    skip = {6: (body[12] >> 4) * 4 if proto == 6 and len(body) > 12 else 0, 17: 8}.get(proto, 0)
     echo = bool(body) and body[0] in _ICMP.get(proto, frozenset())
     return Packet(frame, src, dst, proto, ports[0], ports[1], echo, body[skip:])

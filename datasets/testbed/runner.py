@@ -1,86 +1,71 @@
-"""Runs one scenario from start to end: checks, network, recorder, program, labels, files."""
+"""Runs one scenario from start to end: checks, network, path, recorders, program, labels, files."""
 
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
-import os
-import re
 import shutil
-import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import programs
-from .errors import MissingError
-from .lab import Lab, Program, Requirement
-from .labels import Label, label_flows, replace_lines
-from .network import network, work_folder
+from .errors import TestbedError
+from .host import Host
+from .installed import check, requirements, version, what_is_missing
+from .lab import Lab
+from .labels import Label, Served, label_flows, replace_lines
+from .network import TAP, network, work_folder
 from .options import read_options
 from .packets import count_frames
+from .path import Passed, RunningPath
 from .record import Recorder
-from .scenario import Scenario
+from .scenario import POINTS, Scenario
 
-__all__ = ["Recording", "check", "run", "what_is_missing"]
+__all__ = ["ENDS", "Recording", "check", "run", "what_is_missing"]
 
-_TOOLS = (
-    Requirement(name="ip", executable="ip", package="apt: iproute2", version=("ip", "-V")),
-    Requirement(name="ethtool", executable="ethtool", package="apt: ethtool", version=("ethtool", "--version")),
-    Requirement(name="tcpdump", executable="tcpdump", package="apt: tcpdump", version=("tcpdump", "--version")),
-)
-_DUMPCAP = Requirement(
-    name="dumpcap", executable="dumpcap", package="apt: wireshark-common", version=("dumpcap", "--version")
-)
-_VERSION = re.compile(r"\d+(?:\.\d+)+[\w.+-]*|\d{6,}")
+# Folder, inside the output folder, of what was recorded on the two ends; it has lists of its own.
+ENDS = "ends"
 # The last packets of a closing connection need a moment to reach the recorder.
 _SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """What a run gave."""
+    """What a run gave at one point: by default those of the router, between the ends.
+
+    Parameters
+    ----------
+    capture : Path
+        The file.
+    packets : int
+        Frames in it.
+    labels : tuple of Label
+        Its flows.
+    point : str
+        Where it was recorded.
+    ends : tuple of Recording
+        What the same run gave at the other points.
+    """
 
     capture: Path
     packets: int
     labels: tuple[Label, ...]
+    point: str = "middle"
+    ends: tuple[Recording, ...] = ()
 
 
-def what_is_missing(scenario: Scenario) -> list[str]:
-    """Say, in sentences, everything this machine lacks for the scenario; empty if it can be run."""
-    program = programs.load(scenario.program)
-    missing = []
-    if os.geteuid() != 0:
-        missing.append("Root is needed, because network namespaces are made: run it with sudo.")
-    if program.needs_tun and not Path("/dev/net/tun").exists():
-        missing.append(
-            "The device /dev/net/tun is missing: `modprobe tun`, or start the container with --device /dev/net/tun."
-        )
-    for requirement in _requirements(scenario, program):
-        if not _found(requirement):
-            missing.append(f"{requirement.name} is not installed: {_how_to_get(requirement)}")
-    return missing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Played:
+    served: Sequence[Served]
+    started: datetime.datetime
+    recorders: dict[str, Recorder]
+    passed: Passed | None
+    configuration: dict[str, str]
 
 
-def check(scenario: Scenario) -> None:
-    """Check that the scenario can be run here.
-
-    Raises
-    ------
-    ScenarioError
-        If its options are wrong.
-    MissingError
-        If the machine lacks something; the message says all of it.
-    """
-    program = programs.load(scenario.program)
-    read_options(program.options, scenario.options, f"{scenario.name}.toml [options]")
-    missing = what_is_missing(scenario)
-    if missing:
-        raise MissingError("\n".join(missing))
-
-
-def run(scenario: Scenario, output: Path) -> Recording:
+def run(scenario: Scenario, output: Path, *, points: Sequence[str] = POINTS) -> Recording:
     """Record a scenario.
 
     Parameters
@@ -88,66 +73,102 @@ def run(scenario: Scenario, output: Path) -> Recording:
     scenario : Scenario
         What to run.
     output : Path
-        Folder that gets ``captures/<name>``, and lines in ``labels.jsonl`` and ``captures.jsonl``.
+        Folder that gets ``captures/<name>`` of the middle, and lines in ``labels.jsonl`` and ``captures.jsonl``.
+        The ends' captures, ``<scenario>.client`` and ``<scenario>.server``, are in its folder ``ends`` in the same way.
+    points : sequence of str
+        Where to record; the middle always is.
     """
     check(scenario)
+    wanted = [point for point in POINTS if point == "middle" or point in points]
+    with work_folder() as folder:
+        played = _play(scenario, folder, wanted)
+        # All labels first: a run whose labels fail at one point leaves nothing.
+        labels = {point: _labels(scenario, played, point) for point in wanted}
+        kept = [_keep(scenario, played, point, labels[point], output) for point in wanted]
+    return Recording(
+        capture=kept[0].capture,
+        packets=kept[0].packets,
+        labels=kept[0].labels,
+        point=kept[0].point,
+        ends=tuple(kept[1:]),
+    )
+
+
+def _play(scenario: Scenario, folder: Path, points: Sequence[str]) -> _Played:
     program = programs.load(scenario.program)
     options = read_options(program.options, scenario.options, f"{scenario.name}.toml [options]")
-    with work_folder() as folder:
-        temporary = folder / scenario.capture
-        started = datetime.datetime.now(datetime.UTC)
-        with network(scenario.addresses, folder) as (client, router, server):
-            recorder = Recorder(router, scenario.format, temporary)
-            served = program.play(Lab(client=client, server=server), options)
-            time.sleep(_SETTLE_SECONDS)
+    path = scenario.path
+    started = datetime.datetime.now(datetime.UTC)
+    with network(scenario.addresses, folder, seed=scenario.seed, forwarder=path.forwards) as (client, router, server):
+        running = RunningPath(path, scenario.seed, client, router, server) if path.forwards else None
+        places = {"middle": (router, TAP), "client": (client, "eth0"), "server": (server, "eth0")}
+        recorders: dict[str, Recorder] = {}
+        for point in points:
+            host, interface = places[point]
+            file = folder / scenario.capture_at(point)
+            recorders[point] = Recorder(host, interface, scenario.format, file, snaplen=path.snaplen)
+        for recorder in recorders.values():
+            recorder.wait()
+        served = program.play(Lab(client=client, server=server, seed=scenario.seed, nat=path.nat), options)
+        time.sleep(_SETTLE_SECONDS)
+        for recorder in recorders.values():
             recorder.stop()
-        labels = label_flows(temporary, served)
-        capture = output / "captures" / scenario.capture
-        capture.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(temporary, capture)
+        return _Played(
+            served=served,
+            started=started,
+            recorders=recorders,
+            passed=running.stop() if running else None,
+            configuration=_configuration(client, server),
+        )
+
+
+def _configuration(*hosts: Host) -> dict[str, str]:
+    return {f"{host.role}/{name}": digest for host in hosts for name, digest in sorted(host.written.items())}
+
+
+def _labels(scenario: Scenario, played: _Played, point: str) -> list[Label]:
+    file, served, passed = played.recorders[point].file, played.served, played.passed
+    if passed is not None and point != "client":
+        served = passed.from_outside(served, scenario.path.nat)
+    labels = label_flows(file, served)
+    if not labels:
+        raise TestbedError(f"{file.name}: no flow was recorded")
+    return labels
+
+
+def _keep(scenario: Scenario, played: _Played, point: str, labels: list[Label], output: Path) -> Recording:
+    """Put a capture and its lines where they belong."""
+    where = output if point == "middle" else output / ENDS
+    capture = where / "captures" / scenario.capture_at(point)
+    capture.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(played.recorders[point].file, capture)
     packets = count_frames(capture)
-    replace_lines(output / "labels.jsonl", capture.name, labels)
-    facts = {
-        "capture": capture.name,
-        "sha256": labels[0].sha256,
-        "packets": packets,
+    replace_lines(where / "labels.jsonl", capture.name, labels)
+    facts = _facts(scenario, played, point) | {"sha256": labels[0].sha256, "packets": packets}
+    replace_lines(where / "captures.jsonl", capture.name, [facts])
+    return Recording(capture=capture, packets=packets, labels=tuple(labels), point=point)
+
+
+def _facts(scenario: Scenario, played: _Played, point: str) -> dict[str, Any]:
+    """Give the manifest of a capture: everything that its making depended on."""
+    impairments: dict[str, Any] = dict(scenario.path.stated())
+    if played.passed is not None:
+        impairments["counts"] = played.passed.counts
+    return {
+        "capture": scenario.capture_at(point),
+        "sha256": "",
+        "packets": 0,
         "format": scenario.format,
         "summary": scenario.summary,
-        "recorded_at": started.isoformat(timespec="seconds"),
+        "recorded_at": played.started.isoformat(timespec="seconds"),
         "command": f"python -m datasets.testbed run {scenario.name} -o datasets",
-        "recorder": recorder.command,
-        "programs": {item.name: _version(item) for item in _requirements(scenario, program)},
+        "recorder": played.recorders[point].command,
+        "programs": {item.name: version(item) for item in requirements(scenario)},
         "negatives_ok": True,
+        "point": point,
+        "synthetic": programs.load(scenario.program).synthetic,
+        "seed": scenario.seed,
+        "scenario": {key: value for key, value in scenario.table.items() if key not in ("summary", "format", "seed")},
+        "configuration_sha256": played.configuration,
+        "impairments": impairments,
     }
-    replace_lines(output / "captures.jsonl", capture.name, [facts])
-    return Recording(capture=capture, packets=packets, labels=tuple(labels))
-
-
-def _requirements(scenario: Scenario, program: Program[Any]) -> tuple[Requirement, ...]:
-    recorder = (_DUMPCAP,) if scenario.format == "pcapng" else ()
-    return (*program.requirements, *_TOOLS, *recorder)
-
-
-def _found(requirement: Requirement) -> bool:
-    if requirement.executable.startswith("python:"):
-        try:
-            importlib.metadata.version(requirement.executable.removeprefix("python:"))
-        except importlib.metadata.PackageNotFoundError:
-            return False
-        return True
-    return shutil.which(requirement.executable) is not None
-
-
-def _how_to_get(requirement: Requirement) -> str:
-    kind, _, package = requirement.package.partition(": ")
-    if kind == "pip":
-        return f"`pip install {package}`."
-    return f"`apt-get install --no-install-recommends {package}`."
-
-
-def _version(requirement: Requirement) -> str:
-    if requirement.executable.startswith("python:"):
-        return importlib.metadata.version(requirement.executable.removeprefix("python:"))
-    done = subprocess.run(requirement.version, capture_output=True, text=True, timeout=20, check=False)
-    found = _VERSION.search(done.stdout + done.stderr)
-    return found[0].rstrip(".,") if found else "unknown"

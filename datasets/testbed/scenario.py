@@ -13,10 +13,12 @@ from .errors import ScenarioError
 from .impairments import Impairments
 from .options import read_options
 
-__all__ = ["DEFAULT_SEED", "FORMATS", "SCENARIOS", "Addresses", "Scenario", "all_names", "load"]
+__all__ = ["DEFAULT_SEED", "FORMATS", "POINTS", "SCENARIOS", "Addresses", "Scenario", "all_names", "load"]
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 DEFAULT_SEED = 20
+# Where is recorded: on both ends and on the router between.
+POINTS = ("middle", "client", "server")
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Format = Literal["pcap", "pcap-nano", "pcapng"]
@@ -59,7 +61,7 @@ class _Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One recording: its name is the file's name and the capture's name."""
+    """One recording: its name is the file's name and the capture's name; `table` is what the file says."""
 
     name: str
     summary: str
@@ -69,11 +71,23 @@ class Scenario:
     options: Mapping[str, object] = field(default_factory=dict)
     path: Impairments = field(default_factory=Impairments)
     seed: int = DEFAULT_SEED
+    table: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        versions = {ipaddress.ip_address(address).version for address in self.addresses.client}
+        if self.path.nat and ipaddress.ip_address(self.path.nat).version not in versions:
+            raise ScenarioError(f"{self.name}.toml [path]: nat {self.path.nat} is of an IP version the client lacks")
+        if 6 in versions and 0 < self.path.mtu < 1280:
+            raise ScenarioError(f"{self.name}.toml [path]: mtu {self.path.mtu} is less than IPv6's 1280")
 
     @property
     def capture(self) -> str:
-        """File name of the capture this scenario gives."""
-        return self.name + FORMATS[self.format]
+        """File name of the capture in the middle."""
+        return self.capture_at("middle")
+
+    def capture_at(self, point: str) -> str:
+        """File name of the capture at a point (`POINTS`)."""
+        return self.name + ("" if point == "middle" else f".{point}") + FORMATS[self.format]
 
 
 def all_names(folder: Path = SCENARIOS) -> list[str]:
@@ -96,6 +110,7 @@ def load(name: str, folder: Path = SCENARIOS) -> Scenario:
         raise ScenarioError(f"no scenario {name!r}; `python -m datasets.testbed list` shows them all") from None
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path.name}: not TOML: {error}") from error
+    whole = dict(table)
     parts: dict[str, dict[str, object]] = {}
     for key in ("addresses", "options", "path"):
         parts[key] = table.pop(key, {})
@@ -111,4 +126,5 @@ def load(name: str, folder: Path = SCENARIOS) -> Scenario:
         options=parts["options"],
         path=read_options(Impairments, parts["path"], f"{path.name} [path]"),
         seed=header.seed,
+        table=whole,
     )
