@@ -15,7 +15,8 @@ from capture_files import exchange, pcap
 from conftest import Command
 
 from flowclass.errors import OutputError
-from flowclass.sinks import FORMATS, open_sink
+from flowclass.pipeline.records import Records
+from flowclass.sinks import FORMATS, SUFFIXES, open_sink
 from flowclass.sinks.columns import rows
 from flowclass.sinks.csv import guarded
 
@@ -188,3 +189,21 @@ def test_output_into_a_folder(tmp_path: Path, flowclass_command: Command) -> Non
     assert flowclass_command(tmp_path / "a.pcap", "-o", f"{tmp_path}/out/").code == 0
     assert flowclass_command(tmp_path / "a.pcap", "-o", tmp_path / "out", "--format", "csv").code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["flows.csv", "flows.parquet"]
+
+
+@pytest.mark.parametrize("name", ["run.parquet", "run.arrow", "run.arrows", "run.jsonl", "run.csv"])
+@pytest.mark.parametrize("batches", [0, 2])
+def test_what_is_known_at_the_end_stands_in_the_file(name: str, batches: int, tmp_path: Path) -> None:
+    target = tmp_path / name
+    given = [_batch(["a", None], 3 * start) for start in range(batches)]
+    sink = open_sink(SUFFIXES[target.suffix], target, SCHEMA, {"flowclass.version": "1"})
+    for batch in given:
+        sink.write(batch)
+    sink.finish({"flowclass.balance": "{}"})
+    if target.suffix in (".jsonl", ".csv"):
+        assert "balance" not in target.read_text()
+        return
+    records = Records(target, 10)
+    rows = [row for batch in records for row in batch.to_pylist()]
+    assert rows == [row for batch in given for row in batch.to_pylist()]
+    assert records.metadata == {"flowclass.version": "1", "flowclass.balance": "{}"}

@@ -16,16 +16,17 @@ from flowclass.cli import summary
 from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import common, setting, with_config
+from flowclass.cli.output import fill, sink_for, target_of, with_output
 from flowclass.cli.progress import Progress
 from flowclass.cli.values import clean, duration, size
 from flowclass.engine import rules_sha256
-from flowclass.errors import OutputError
 from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.records import BALANCE
 from flowclass.pipeline.stop import Stop
 from flowclass.policy import Policy
 from flowclass.registry import Registry
 from flowclass.schema import FLOW_DEFINITION, SCHEMA_VERSION, arrow_schema
-from flowclass.sinks import BINARY, FORMATS, SUFFIXES, Sink, open_sink
+from flowclass.sinks import Sink
 from flowclass.sources import ByteSource, Source
 from flowclass.sources.file import Found, find
 from flowclass.sources.stream import StreamSource
@@ -38,8 +39,7 @@ MOST_ORDER = 8
 @click.command(name="classify", short_help="Say for every flow which protocol it is, with evidence.")
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...")
 @with_config
-@setting("-o", "--output", metavar="FILE|DIR|-", help="Where the flows go; - is standard output.")
-@setting("--format", "form", type=click.Choice(FORMATS), help="By default what the name of the output says.")
+@with_output
 @setting("--table", is_flag=True, help="Print the table too, with -o and where no terminal is.")
 @setting("--registry", type=click.Path(path_type=Path), help="The registered endpoints.")
 @setting("--policy", type=click.Path(path_type=Path), help="What follows from them; a TOML file.")
@@ -82,7 +82,7 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
         if not given["quiet"]:
             _say_sources(run, found, verbose=given["verbose"])
         sinks, outputs = _open_sinks(given, run)
-        _pump(run, sinks)
+        fill(sinks, run.batches(), lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
     _say_end(run, outputs, given)
     return _exit_code(run, fail_on_violation=given["fail_on_violation"])
 
@@ -123,13 +123,8 @@ def _open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]
     if not to_terminal and not (output is None and form is None and given["table"]):
         target, form = target_of(output, form)
         schema = arrow_schema(heads=given["heads"])
-        if target is None:
-            if form in BINARY and sys.stdout.isatty():
-                raise click.UsageError(f"{form} is not for a terminal: give -o FILE, or send standard output elsewhere")
-            sinks.append(open_sink(form, sys.stdout.buffer, schema, _metadata(run)))
-        else:
-            sinks.append(open_sink(form, target, schema, _metadata(run)))
-            outputs.append(str(target))
+        sinks.append(sink_for(target, form, schema, _metadata(run)))
+        outputs += [] if target is None else [str(target)]
     if to_terminal or given["table"]:
         from flowclass.cli.table import stdout_table
 
@@ -137,49 +132,6 @@ def _open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]
             raise click.UsageError("--table and -o - both want standard output: give one of them")
         sinks.append(stdout_table())
     return sinks, outputs
-
-
-def target_of(output: str | None, form: str | None) -> tuple[Path | None, str]:
-    """Give the path, None for standard output, and the format that -o and --format mean.
-
-    Raises
-    ------
-    click.UsageError
-        When they do not say a format.
-    OutputError
-        When a folder cannot be made.
-    """
-    if output is None or output == "-":
-        return None, form or "jsonl"
-    path = Path(output)
-    if path.is_dir() or output.endswith("/"):
-        form = form or "parquet"
-        try:
-            path.mkdir(exist_ok=True)
-        except OSError as problem:
-            why = (problem.strerror or str(problem)).lower()
-            raise OutputError(f"{output}: cannot be made: {why}; make the folder first") from problem
-        return path / f"flows.{form}", form
-    if form is None:
-        form = SUFFIXES.get(path.suffix.lower())
-    if form is None:
-        raise click.UsageError(
-            f"the name {output!r} does not say a format: end it in {', '.join(sorted(SUFFIXES))}, or give --format"
-        )
-    return path, form
-
-
-def _pump(run: Run, sinks: list[Sink]) -> None:
-    try:
-        for batch in run.batches():
-            for sink in sinks:
-                sink.write(batch)
-        for sink in sinks:
-            sink.finish()
-    except BaseException:
-        for sink in sinks:
-            sink.abort()
-        raise
 
 
 def _metadata(run: Run) -> dict[str, str]:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
 import click
 import msgspec
 
-from flowclass.cli.classify import target_of
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
+from flowclass.cli.output import fill, sink_for, target_of, with_output
 from flowclass.cli.values import instant
 from flowclass.pipeline.judge import JudgedFlows
+from flowclass.pipeline.records import at_beginning, at_end
 from flowclass.policy import Policy
 from flowclass.registry import Registry
-from flowclass.sinks import BINARY, FORMATS, Sink, open_sink
 
 
 @click.command(short_help="Judge a finished run by another registry, policy or date.")
 @click.argument("run", type=click.Path(path_type=Path))
 @with_config
-@setting("-o", "--output", metavar="FILE|DIR|-", help="Where the flows go; - is standard output.")
-@setting("--format", "form", type=click.Choice(FORMATS), help="By default what the name of the output says.")
+@with_output
 @setting("--registry", required=True, type=click.Path(path_type=Path), help="The registered endpoints.")
 @setting("--policy", type=click.Path(path_type=Path), help="What follows from them; a TOML file.")
 @click.option("--at", type=instant, help="Judge as if every flow had begun then; by default at its own time.")
@@ -44,14 +42,11 @@ def judge(
     With --at every flow is judged as if it had begun then: by the entries that are valid and the phase that holds at
     that instant. Without -o JSON lines are printed. With --json and -o FILE the summary is printed as JSON.
     """
-    if output is not None and output != "-" and run.exists() and Path(output).resolve() == run.resolve():
-        raise click.UsageError(f"{output} is the input: give another file")
+    target, form = target_of(output, form, source=run)
     registry, policy = Registry.load(str(given["registry"])), given["policy"]
     flows = JudgedFlows(run, registry, None if policy is None else Policy.load(str(policy)), at)
-    target, form = target_of(output, form)
-    if target is None and form in BINARY and sys.stdout.isatty():
-        raise click.UsageError(f"{form} is not for a terminal: give -o FILE, or send standard output elsewhere")
-    _pump(flows, open_sink(form, target or sys.stdout.buffer, flows.schema, flows.metadata))
+    sink = sink_for(target, form, flows.schema, at_beginning(flows.metadata))
+    fill([sink], flows, lambda: at_end(flows.metadata))
     outcomes = sorted(
         (str(outcome), count) for (outcome,), count in flows.tally.by("policy_outcome").items() if outcome
     )
@@ -71,13 +66,3 @@ def judge(
         click.echo(f"flows     {flows.tally.flows:,} judged again, {flows.changed:,} with another outcome", err=True)
         click.echo("outcomes  " + (", ".join(f"{name} {count:,}" for name, count in outcomes) or "none"), err=True)
     return Exit.VIOLATION if given["fail_on_violation"] and flows.tally.outcome("violation") else Exit.DONE
-
-
-def _pump(flows: JudgedFlows, sink: Sink) -> None:
-    try:
-        for batch in flows:
-            sink.write(batch)
-        sink.finish()
-    except BaseException:
-        sink.abort()
-        raise

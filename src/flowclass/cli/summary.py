@@ -37,7 +37,7 @@ def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
         ],
         "registry_version": None if run.options.registry is None else run.options.registry.version,
         "policy_sha256": None if run.options.policy is None else run.options.policy.sha256,
-        "balance": _balance_json(run.balance),
+        "balance": balance_json(run.balance),
         "sources": [_source_json(report) for report in run.reports],
         "counters": run.counters,
         "outputs": outputs,
@@ -144,7 +144,8 @@ def _notes(run: Run) -> list[str]:
     return lines
 
 
-def _balance_json(balance: Balance) -> dict[str, Any]:
+def balance_json(balance: Balance) -> dict[str, Any]:
+    """Give a balance for programs, as the summary and the files of a run hold it."""
     return {
         "packets_read": balance.packets_read,
         "packets_in_flows": balance.packets_in_flows,
@@ -167,7 +168,7 @@ def _source_json(report: SourceReport) -> dict[str, Any]:
         "sentence": report.sentence,
         "offset": report.offset,
         "blocks_skipped": dict(report.blocks_skipped),
-        "balance": _balance_json(report.balance),
+        "balance": balance_json(report.balance),
     }
 
 

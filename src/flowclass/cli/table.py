@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import IO, Any, Literal
 
 import pyarrow as pa
@@ -67,8 +68,9 @@ class TableSink:
         self._tunnels += rows(slim.filter(is_tunnel).slice(0, MOST_TUNNELS - len(self._tunnels)))
         self._others += rows(slim.filter(pc.invert(is_tunnel)).slice(0, MOST_OTHERS - len(self._others)))
 
-    def finish(self) -> None:
+    def finish(self, metadata: Mapping[str, str] | None = None) -> None:
         """Print the table, without its least needed columns where the terminal is too narrow."""
+        del metadata
         from rich.console import Console
         from rich.measure import Measurement
 

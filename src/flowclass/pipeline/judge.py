@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from flowclass import _core
+from flowclass.anonymize import fingerprint_in
 from flowclass.errors import ConfigError, SchemaError
-from flowclass.pipeline.match import JUDGED, _batches, _binary, _encoded, _text
+from flowclass.pipeline.records import JUDGED, Records, as_text, encoded, octets_of
 from flowclass.pipeline.tally import Tally
 from flowclass.policy import Policy
 from flowclass.registries.timestamps import datetime_to_ns, parse_timestamp
@@ -86,8 +87,6 @@ class JudgedFlows:
     ----------
     schema : pyarrow.Schema
         Of every batch: that of the input, with renewed metadata.
-    metadata : dict of str to str
-        Of the input, with the versions of the registry and the policy that judge now.
     tally : Tally
         Of the records given so far.
     changed : int
@@ -101,27 +100,31 @@ class JudgedFlows:
 
         self._registry, self._policy = registry.native, None if policy is None else policy.native
         self._at = None if at is None else _instant(at)
-        self._name, self._batches, found = _batches(flows, ROWS)
-        _check(self._name, found)
-        old = {key.decode(): value.decode(errors="replace") for key, value in (found.metadata or {}).items()}
-        self.metadata = {key: value for key, value in old.items() if key.startswith("flowclass.")} | {
-            "flowclass.registry_version": registry.version,
-            "flowclass.policy_sha256": "" if policy is None else policy.sha256,
-            "flowclass.judged_at": "" if self._at is None else str(self._at),
-        }
-        self.schema = pa.schema(list(found), metadata=self.metadata)
+        self._records = Records(flows, ROWS)
+        _refuse(self._records)
+        self._registry_version, self._policy_sha256 = registry.version, "" if policy is None else policy.sha256
+        self.schema = pa.schema(list(self._records.schema), metadata=self.metadata)
         self._names = _core.judged_names(self._policy)
         self.tally = Tally()
         self.changed = 0
         self._row = 0
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the input says about its run, with who judges now; at the end, when all was read."""
+        return self._records.metadata | {
+            "flowclass.registry_version": self._registry_version,
+            "flowclass.policy_sha256": self._policy_sha256,
+            "flowclass.judged_at": "" if self._at is None else str(self._at),
+        }
+
     def __iter__(self) -> Iterator[Any]:
         """Give the record batches."""
         import pyarrow.compute as pc
 
-        for batch in self._batches:
+        for batch in self._records:
             made = self._judged(batch)
-            before, after = _text(batch.column("policy_outcome")), _text(made.column("policy_outcome"))
+            before, after = as_text(batch.column("policy_outcome")), as_text(made.column("policy_outcome"))
             same = pc.equal(pc.fill_null(before, ""), pc.fill_null(after, ""))
             self.changed += batch.num_rows - (pc.sum(same).as_py() or 0)
             self.tally.add(made)
@@ -135,7 +138,9 @@ class JudgedFlows:
         try:
             found = _core.judge_finished(self._registry, self._policy, columns, protocols)
         except ValueError as problem:
-            raise SchemaError(f"{self._name}: from row {self._row} on, {problem}; classify the capture again") from None
+            raise SchemaError(
+                f"{self._records.name}: from row {self._row} on, {problem}; classify the capture again"
+            ) from None
         made = self._answers(found, batch.num_rows)
         arrays = [made.get(field.name, batch.column(place)) for place, field in enumerate(batch.schema)]
         return pa.record_batch(arrays, schema=self.schema)
@@ -146,10 +151,10 @@ class JudgedFlows:
 
         for name in ASKED:
             if batch.column(name).null_count:
-                raise SchemaError(f"{self._name}: column {name} has nulls; classify the capture again")
+                raise SchemaError(f"{self._records.name}: column {name} has nulls; classify the capture again")
         columns: dict[str, Any] = {}
         for name in ("src_ip", "dst_ip"):
-            columns[f"{name}_ends"], columns[f"{name}_text"] = _binary(batch.column(name))
+            columns[f"{name}_ends"], columns[f"{name}_text"] = octets_of(batch.column(name))
         time = batch.column("time_start").cast("int64").to_numpy()
         columns["time"] = time if self._at is None else np.full(batch.num_rows, self._at, np.int64)
         for name in ("protocol_class", "tier"):
@@ -190,7 +195,7 @@ class JudgedFlows:
 
         kind = self.schema.field(name).type
         if not self._names[name]:  # a policy without phases
-            return _encoded(pa.nulls(len(codes), pa.string()), kind)
+            return encoded(pa.nulls(len(codes), pa.string()), kind)
         indices = pa.array(codes.astype(np.int64), mask=null).cast(kind.index_type, safe=False)
         return pa.DictionaryArray.from_arrays(indices, pa.array(self._names[name], pa.string()))
 
@@ -204,17 +209,9 @@ def _instant(at: Instant) -> int:
         raise ConfigError(f"at = {at!r} is not an instant: {problem}") from None
 
 
-def _check(name: str, found: Any) -> None:
-    if any(key.startswith(b"flowclass.anonym") and value for key, value in (found.metadata or {}).items()):
-        raise SchemaError(f"{name}: its addresses are anonymised: no registry knows them; judge the run it was made of")
-    wanted = [arrow_schema().field(column) for column in (*ASKED, *JUDGED)]
-    absent = [field.name for field in wanted if field.name not in found.names]
-    if absent:
-        raise SchemaError(f"{name}: is no file of flow records: it has no column {', '.join(absent[:3])}")
-    for field in wanted:
-        kind = found.field(field.name).type
-        if kind != field.type:
-            raise SchemaError(
-                f"{name}: column {field.name} is {kind}, not {field.type}: another version wrote it; classify the"
-                " capture again"
-            )
+def _refuse(records: Records) -> None:
+    if fingerprint_in(records.schema.metadata) is not None:
+        raise SchemaError(
+            f"{records.name}: its addresses are anonymised: no registry knows them; judge the run it was made of"
+        )
+    records.refuse_other_columns([arrow_schema().field(column) for column in (*ASKED, *JUDGED)])

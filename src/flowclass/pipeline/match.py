@@ -12,7 +12,7 @@ from typing import Any
 
 from flowclass import _core
 from flowclass.anonymize import CryptoPan, refuse_anonymized
-from flowclass.errors import SchemaError, SourceError
+from flowclass.pipeline.records import JUDGED, Records, as_text, encoded, octets_of
 from flowclass.schema import arrow_schema
 
 ROWS = 8192
@@ -28,15 +28,6 @@ VERDICT = (
     "server_name",
     "alpn",
     "ja4",
-)
-JUDGED = (
-    "registry_match",
-    "registration_id",
-    "matched_prefix",
-    "matched_end",
-    "policy_outcome",
-    "policy_phase",
-    "policy_reason",
 )
 SIDES = (
     ("src_ip", "dst_ip"),
@@ -101,20 +92,14 @@ class SavedHeads:
         self._kept = arrow_schema(heads=True)
         self.rows = 0
         self.changed = 0
-        name, self._batches, found = _batches(flows)
-        refuse_anonymized(name, found.metadata)
-        absent = [field.name for field in self._kept if field.name not in found.names]
-        if absent == ["head"]:
-            raise SchemaError(f"{name}: the records have no heads: classify the capture again with --heads")
-        if absent:
-            raise SchemaError(f"{name}: is no file of flow records: it has no column {', '.join(absent[:3])}")
-        for field in self._kept:
-            kind = found.field(field.name).type
-            if kind != field.type:
-                raise SchemaError(
-                    f"{name}: column {field.name} is {kind}, not {field.type}: another version wrote it; classify the"
-                    " capture again"
-                )
+        self._records = Records(flows, ROWS)
+        refuse_anonymized(self._records.name, self._records.schema.metadata)
+        self._records.refuse_other_columns(self._kept)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the input says about its run; at the end, when all was read."""
+        return self._records.metadata
 
     def __iter__(self) -> Iterator[Any]:
         """Give the record batches."""
@@ -122,7 +107,7 @@ class SavedHeads:
         return made if self._anonymize is None else self._anonymize.records(made)
 
     def _matched(self) -> Iterator[Any]:
-        for batch in self._batches:
+        for batch in self._records:
             made, changed = _matched(batch, self._kept)
             self.rows += made.num_rows
             self.changed += changed
@@ -149,40 +134,12 @@ def _matched(batch: Any, schema: Any) -> tuple[Any, int]:
         columns["head"] = _turned_heads(columns["head"], turned)
     changed = turned
     for name in ("protocol", "protocol_class", "tier"):
-        changed = pc.or_(changed, pc.not_equal(_text(batch.column(name)), _text(made.column(name))))
+        changed = pc.or_(changed, pc.not_equal(as_text(batch.column(name)), as_text(made.column(name))))
     count = pc.sum(changed).as_py() or 0
     if count:
         for name in JUDGED:
             columns[name] = _null_where(changed, columns[name])
     return pa.record_batch([columns[field.name] for field in schema], schema=schema), count
-
-
-def _batches(flows: Any, rows: int = ROWS) -> tuple[str, Iterator[Any], Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if isinstance(flows, pa.Table):
-        return "the table", iter(flows.to_batches(max_chunksize=rows)), flows.schema
-    if isinstance(flows, pa.RecordBatchReader):
-        return "the reader", iter(flows), flows.schema
-    path = Path(flows)
-    try:
-        with path.open("rb") as file:
-            begin = file.read(6)
-        if begin[:4] == b"PAR1":
-            parquet = pq.ParquetFile(path)
-            return str(path), parquet.iter_batches(batch_size=rows), parquet.schema_arrow
-        reader = pa.ipc.open_file(path) if begin == b"ARROW1" else pa.ipc.open_stream(path)
-    except OSError as problem:
-        why = (problem.strerror or str(problem)).lower()
-        raise SourceError(f"{path}: cannot be read: {why}; give what classify --heads wrote") from problem
-    except pa.ArrowInvalid as problem:
-        raise SourceError(
-            f"{path}: is neither Parquet nor Arrow ({problem}); give what classify --heads wrote"
-        ) from problem
-    if isinstance(reader, pa.RecordBatchFileReader):
-        return str(path), (reader.get_batch(number) for number in range(reader.num_record_batches)), reader.schema
-    return str(path), iter(reader), reader.schema
 
 
 def _columns(batch: Any) -> dict[str, Any]:
@@ -196,32 +153,22 @@ def _columns(batch: Any) -> dict[str, Any]:
     names = [field.name for field in items.type]
     fields = dict(zip(names, items.flatten(), strict=True))
     prefix = fields.pop("prefix")
-    ends, octets = _binary(prefix)
+    ends, octets = octets_of(prefix)
     link, link_time = _links(batch.column("evidence"))
     columns = {name: field.to_numpy(zero_copy_only=False) for name, field in fields.items() if name != "direction"}
     return columns | {
-        "reverse": pc.equal(_text(fields["direction"]), "rev").to_numpy(zero_copy_only=False).astype(np.uint8),
+        "reverse": pc.equal(as_text(fields["direction"]), "rev").to_numpy(zero_copy_only=False).astype(np.uint8),
         "prefix_offsets": ends,
         "octets": octets,
         "offsets": np.ascontiguousarray(offsets - offsets[0]),
         "ip_proto": batch.column("ip_proto").to_numpy(),
-        "from_syn": pc.equal(_text(batch.column("direction_basis")), "syn")
+        "from_syn": pc.equal(as_text(batch.column("direction_basis")), "syn")
         .to_numpy(zero_copy_only=False)
         .astype(np.uint8),
         "time_start": batch.column("time_start").cast("int64").to_numpy(),
         "link": link,
         "link_time": link_time,
     }
-
-
-def _binary(column: Any) -> tuple[Any, Any]:
-    """Give the offsets and the octets of a binary column, from the first value on."""
-    import numpy as np
-
-    _, offsets, data = column.buffers()
-    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-    octets = np.frombuffer(data, np.uint8) if data is not None and data.size > 0 else np.zeros(0, np.uint8)
-    return np.ascontiguousarray(ends - ends[0]), octets[ends[0] : ends[-1]]
 
 
 def _links(evidence: Any) -> tuple[Any, Any]:
@@ -242,26 +189,13 @@ def _links(evidence: Any) -> tuple[Any, Any]:
     return found.astype(np.int8), np.ascontiguousarray(evidence.values.field("time").cast("int64").to_numpy()[last])
 
 
-def _text(column: Any) -> Any:
-    import pyarrow as pa
-
-    return column.cast(pa.string())
-
-
 def _null_where(condition: Any, column: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    plain = _text(column) if pa.types.is_dictionary(column.type) else column
+    plain = as_text(column) if pa.types.is_dictionary(column.type) else column
     kept = pc.if_else(condition, pa.scalar(None, plain.type), plain)
-    return _encoded(kept, column.type) if pa.types.is_dictionary(column.type) else kept
-
-
-def _encoded(values: Any, kind: Any) -> Any:
-    import pyarrow as pa
-
-    made = values.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(made.indices.cast(kind.index_type), made.dictionary)
+    return encoded(kept, column.type) if pa.types.is_dictionary(column.type) else kept
 
 
 def _turned_heads(heads: Any, turned: Any) -> Any:
@@ -276,9 +210,9 @@ def _turned_heads(heads: Any, turned: Any) -> Any:
     per_row = np.repeat(turned.to_numpy(zero_copy_only=False), np.diff(offsets))
     of_row[offsets[0] : offsets[-1]] = per_row
     kind = items.type.field("direction").type
-    direction = _text(items.field("direction"))
+    direction = as_text(items.field("direction"))
     other = pc.if_else(pc.equal(direction, "fwd"), "rev", "fwd")
     fields = [items.field(name) for name in (field.name for field in items.type)]
-    fields[0] = _encoded(pc.if_else(pa.array(of_row), other, direction), kind)
+    fields[0] = encoded(pc.if_else(pa.array(of_row), other, direction), kind)
     made = pa.StructArray.from_arrays(fields, fields=list(items.type))
     return pa.ListArray.from_arrays(heads.offsets, made, type=heads.type)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from flowclass.errors import SchemaError, SourceError
+from flowclass.pipeline.records import PREFIX, closing_metadata, metadata_of
 
 ROWS = 65_536
 COLUMNS = (
@@ -43,15 +44,12 @@ class Records:
         if path.is_dir():
             path = next((found for found in (path / "flows.parquet", path / "flows.arrow") if found.exists()), path)
         self.path = path
+        self.metadata: dict[str, str] = {}
         _, schema = self._open()
         absent = [name for name in COLUMNS if name not in schema.names]
         if absent:
             raise SchemaError(f"{path}: holds no flow records: column {absent[0]} is missing; give what classify wrote")
-        self.metadata = {
-            key.decode("utf-8", "replace").removeprefix("flowclass."): value.decode("utf-8", "replace")
-            for key, value in sorted((schema.metadata or {}).items())
-            if key.startswith(b"flowclass.")
-        }
+        self._note(schema.metadata)
 
     def tables(self, *columns: str) -> Iterator[Any]:
         """Give the records as small tables of the columns asked for, dictionaries as their values.
@@ -80,16 +78,27 @@ class Records:
                 head = file.read(6)
             if head[:4] == b"PAR1":
                 parquet = pq.ParquetFile(self.path)
+                self._note(parquet.metadata.metadata)
                 return parquet.iter_batches(batch_size=ROWS, columns=columns), parquet.schema_arrow
             if head == b"ARROW1":
                 made = pa.ipc.open_file(self.path)
+                self._note(closing_metadata(made))
                 return (made.get_batch(number) for number in range(made.num_record_batches)), made.schema
             if head[:4] == b"\xff\xff\xff\xff":
                 stream = pa.ipc.open_stream(self.path)
-                return iter(stream), stream.schema
+                return self._streamed(stream), stream.schema
         except (OSError, pa.ArrowException) as problem:
             raise self._unreadable(problem) from problem
         raise SourceError(f"{self.path}: is neither Parquet nor Arrow; write the flows with classify -o flows.parquet")
+
+    def _streamed(self, stream: Any) -> Iterator[Any]:
+        for batch, metadata in stream.iter_batches_with_custom_metadata():
+            self._note(metadata)
+            yield batch
+
+    def _note(self, metadata: Mapping[bytes, bytes] | None) -> None:
+        found = {key.removeprefix(PREFIX): text for key, text in metadata_of(metadata).items()}
+        self.metadata = dict(sorted((self.metadata | found).items()))
 
     def _unreadable(self, problem: Exception) -> SourceError:
         why = getattr(problem, "strerror", None) or problem

@@ -11,6 +11,7 @@ from flowclass.report.words import (
     LIMITS,
     OUTCOME_WORDS,
     TIER_WORDS,
+    balance_words,
     by_outcome,
     endpoint,
     explain_command,
@@ -291,11 +292,9 @@ def balance(figures: dict[str, Any]) -> str:
     ]
     columns = [Column("what"), Column("count", "number")]
     made = table("t-balance", "What the records of the run add up to", columns, rows)
+    made += f"<p>{text(balance_words(balance), 4000)}</p>"
     if balance is None:
-        return made + (
-            '<p class="soft">The file of the run does not say what was read and skipped before flows were made; the'
-            " summary of classify does.</p>"
-        )
+        return made
     facts = [(name.replace("_", " "), value) for name, value in balance.items() if type(value) is int]
     for unit in ("packets", "bytes"):
         skipped = balance.get(f"{unit}_skipped")

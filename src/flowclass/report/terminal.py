@@ -10,6 +10,7 @@ from flowclass.report.judged import OUTCOMES, TIERS
 from flowclass.report.words import (
     LIMITS,
     OUTCOME_WORDS,
+    balance_words,
     by_outcome,
     endpoint,
     explain_command,
@@ -56,6 +57,9 @@ def show(figures: dict[str, Any], stream: IO[str]) -> None:
     _verdicts(console, figures)
     _ends(console, figures)
     _registrations(console, figures)
+    console.print()
+    console.print("Balance", style="bold")
+    console.print(balance_words(figures["provenance"]["balance"]))
     console.print()
     console.print("Limits", style="bold")
     for sentence in LIMITS:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 MOST_TEXT = 200
+MOST_REASONS = 20
 OUTCOME_WORDS = {
     "violation": "breaks the rule in force",
     "violation_trial": "would break it; the trial had no consequence",
@@ -124,6 +125,39 @@ def headline(figures: dict[str, Any]) -> list[str]:
         f" for {sure:,} of them the protocol is confirmed."
     )
     return said
+
+
+def balance_words(balance: dict[str, Any] | None) -> str:
+    """Say what became of the packets that the run read.
+
+    Parameters
+    ----------
+    balance : dict or None
+        As the file of the run holds it, so anything may stand in it.
+
+    Examples
+    --------
+    >>> balance_words({"packets_read": 3, "packets_in_flows": 2, "packets_skipped": {"malformed": 1}, "closed": True})
+    'Of 3 packets read 2 are in flows and 1 was skipped (malformed 1).'
+    """
+    if balance is None:
+        return (
+            "The file of the run does not say what was read and skipped before flows were made; the summary of"
+            " classify does."
+        )
+    read, within = (balance.get(name) for name in ("packets_read", "packets_in_flows"))
+    listed = balance.get("packets_skipped")
+    reasons = listed if isinstance(listed, dict) else {}
+    skipped = [(shown(why), count) for why, count in reasons.items() if type(count) is int and count > 0]
+    if type(read) is not int or type(within) is not int:
+        return "What the file of the run says of its balance cannot be read."
+    total = sum(count for _, count in skipped)
+    named = f" ({', '.join(f'{why} {count:,}' for why, count in skipped[:MOST_REASONS])})" if skipped else ""
+    were, are = ("was" if total == 1 else "were"), ("is" if within == 1 else "are")
+    said = f"Of {many(read, 'packet')} read {within:,} {are} in flows and {total:,} {were} skipped{named}."
+    if read == within + sum(count for count in reasons.values() if type(count) is int) and balance.get("closed"):
+        return said
+    return f"{said} This does not come out even: it is a fault of the program, and no figure here can be relied on."
 
 
 def many(count: int, name: str) -> str:

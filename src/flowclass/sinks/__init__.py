@@ -40,8 +40,14 @@ class Sink(Protocol):
             When it can't be written.
         """
 
-    def finish(self) -> None:
-        """All batches were given: make the output complete."""
+    def finish(self, metadata: Mapping[str, str] | None = None) -> None:
+        """All batches were given: make the output complete.
+
+        Parameters
+        ----------
+        metadata : mapping of str to str, optional
+            What is known about the run since its end, where the format has a place for it.
+        """
 
     def abort(self) -> None:
         """Something failed: leave nothing behind. Never raises."""

@@ -22,6 +22,7 @@ class Sink:
         self._writer: Any = None
         self._schema = schema.with_metadata(dict(metadata))
         self._known: dict[str, Any] = {}
+        self._nothing = _without_rows(self._schema)  # with the dictionaries of the last batch, once there is one
         options = pa.ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True)
         as_file = isinstance(target, Path) and target.suffix != ".arrows"
         make = pa.ipc.new_file if as_file else pa.ipc.new_stream
@@ -34,15 +35,19 @@ class Sink:
     def write(self, batch: pa.RecordBatch) -> None:
         """Take one batch."""
         columns = [self._grown(field.name, batch.column(index)) for index, field in enumerate(self._schema)]
+        made = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        self._nothing = made.slice(0, 0)
         try:
-            self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+            self._writer.write_batch(made)
         except OSError as problem:
             self.abort()
             raise output_error(self._file.name, problem) from problem
 
-    def finish(self) -> None:
-        """Write the footer and make the file appear."""
+    def finish(self, metadata: Mapping[str, str] | None = None) -> None:
+        """Write the metadata with a batch without rows, then the footer, and make the file appear."""
         try:
+            if metadata:
+                self._writer.write_batch(self._nothing, custom_metadata=dict(metadata))
             self._writer.close()
         except OSError as problem:
             self.abort()
@@ -71,3 +76,7 @@ class Sink:
         self._known[name] = known
         place = pc.index_in(column.dictionary, value_set=known).cast(column.type.index_type)
         return pa.DictionaryArray.from_arrays(place.take(column.indices), known)
+
+
+def _without_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)

@@ -32,8 +32,9 @@ class Sink:
             self.abort()
             raise output_error(self._file.name, problem) from problem
 
-    def finish(self) -> None:
-        """Make the file appear."""
+    def finish(self, metadata: Mapping[str, str] | None = None) -> None:
+        """Make the file appear; it has no place for metadata."""
+        del metadata
         self._file.commit()
 
     def abort(self) -> None:

@@ -50,11 +50,13 @@ class Sink:
             self._waiting.append(batch)
             self._rows += batch.num_rows
 
-    def finish(self) -> None:
-        """Write what waits, the footer, and make the file appear."""
+    def finish(self, metadata: Mapping[str, str] | None = None) -> None:
+        """Write what waits, the footer with the metadata, and make the file appear."""
         if self._waiting:
             self._write_group()
         try:
+            if metadata:
+                self._writer.add_key_value_metadata(dict(metadata))
             self._writer.close()
         except OSError as problem:
             self.abort()
