@@ -1,4 +1,4 @@
-"""The testbed's command line: list, check, run, all, card."""
+"""The testbed's command line: list, check, run, all, card, cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from . import card, installed, runner, scenario
+from . import card, cut, installed, runner, scenario
 from .errors import MissingError, TestbedError
 from .parallel import record_all
 from .scenario import POINTS, Scenario
@@ -32,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
                 return _packages(arguments.packages) if arguments.packages else _check()
             case "card":
                 return _card(arguments.folder, arguments.check)
+            case "cut":
+                return int(arguments.action(arguments))
             case "run":
                 return _run(arguments.scenario, arguments.output, _points(arguments))
             case _:
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
             choices=POINTS,
             help="where to record; default: everywhere, but only in the middle where DIR is the checkout's datasets/",
         )
+    cut.add_command(commands)
     table = commands.add_parser("card", help="write the tables of README.md from the lists beside it")
     table.add_argument("folder", nargs="?", type=Path, default=_DATASETS)
     table.add_argument("--check", action="store_true", help="only say whether they are up to date")
