@@ -173,7 +173,9 @@ def _replace_lines(path: Path, capture: str, lines: Iterable[object]) -> None:
         table = line if isinstance(line, dict) else asdict(line)  # type: ignore[call-overload]
         kept.append((capture, json.dumps(table)))
     kept.sort(key=lambda pair: pair[0])
-    path.write_text("".join(line + "\n" for _, line in kept), encoding="utf-8")
+    new = path.with_name(f".{path.name}.new")
+    new.write_text("".join(line + "\n" for _, line in kept), encoding="utf-8")
+    new.replace(path)  # a run that is killed leaves the old lines or the new ones
 
 
 def sha256(path: Path) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .host import Daemon, Host
-from .lab import Requirement
+from .lab import Lab, Requirement
+from .labels import Served
 from .traffic import CURL, NGINX, PING, ping, silence, start_web_server
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "check_port",
     "fetch",
     "give_address",
+    "served_at_both",
+    "shown",
     "use_path",
     "wait_for_address",
     "wait_for_listener",
@@ -36,6 +39,11 @@ def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{name} {value!r} is not one of {', '.join(known)}")
 
 
+def shown(address: str) -> str:
+    """Give the address as it stands before a colon and a port."""
+    return f"[{address}]" if ":" in address else address
+
+
 def give_address(host: Host, address: str) -> None:
     """Add an address to the host's loopback: a server that only the tunnel or proxy on this host reaches."""
     host.run("ip", "address", "add", address, "dev", "lo")
@@ -48,10 +56,11 @@ def wait_for_address(daemon: Daemon, host: Host, address: str) -> None:
     )
 
 
-def wait_for_listener(daemon: Daemon, host: Host, port: int, *, udp: bool = False) -> None:
-    """Wait until somebody listens on the port."""
+def wait_for_listener(daemon: Daemon, host: Host, port: int, *, udp: bool = False, address: str = "") -> None:
+    """Wait until somebody listens on the port (of the address)."""
+    listener = f"{shown(address) if address else ''}:{port} "
     daemon.wait_until(
-        lambda: f":{port} " in host.run("ss", "-Hnlu" if udp else "-Hnlt"), f"somebody listening on port {port}"
+        lambda: listener in host.run("ss", "-Hnlu" if udp else "-Hnlt"), f"somebody listening on {listener}"
     )
 
 
@@ -64,6 +73,14 @@ def wait_for_path(daemon: Daemon, host: Host, address: str) -> None:
     )
 
 
+def served_at_both(lab: Lab, port: int, ip_proto: int, family: str, variant: str | None) -> list[Served]:
+    """Say that both ends serve it: each sends to the other's port from a port of its own, so every flow has one way."""
+    return [
+        Served(address=host.address, port=port, ip_proto=ip_proto, family=family, variant=variant)
+        for host in (lab.server, lab.client)
+    ]
+
+
 def fetch(host: Host, *argv: str) -> None:
     """Load what curl's arguments say, and throw it away."""
     host.run("curl", "-sS", "-o", "/dev/null", "--fail", "--max-time", "25", *argv)
@@ -71,9 +88,8 @@ def fetch(host: Host, *argv: str) -> None:
 
 def use_path(client: Host, server: Host, address: str, *, idle: float, size: int = 20_000) -> None:
     """Ping the server's address inside a tunnel, load a page of `size` bytes from it, be silent, ping again."""
-    shown = f"[{address}]" if ":" in address else address
-    start_web_server(server, f"{shown}:8080", size=size)
+    start_web_server(server, f"{shown(address)}:8080", size=size)
     ping(client, address, count=3)
-    fetch(client, f"http://{shown}:8080/page.html")
+    fetch(client, f"http://{shown(address)}:8080/page.html")
     silence(idle)
     ping(client, address, count=2, size=500)

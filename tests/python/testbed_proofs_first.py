@@ -65,10 +65,13 @@ def ordinary_proof(label: dict[str, Any], sent: list[bytes], received: list[byte
         case "quic":
             return sent[0][0] & 0xC0 == 0xC0 and sent[0][1:5].hex() in ("00000001", "6b3343cf")
         case "icmp":
+            if sent[0][0] == 3:  # unreachable: quotes a packet that went the other way; nobody answers it
+                return not received and all(each[0] == 3 and each[8] >> 4 == 4 for each in sent)
             return len(sent) == len(received) and all(a[4:] == b[4:] for a, b in zip(sent, received, strict=True))
     return False
 
 
+UNANSWERED = {"icmp"}  # errors are; echo requests have their answers counted
 PROOFS = {
     "openvpn": openvpn_proof,
     "wireguard": wireguard_proof,

@@ -120,9 +120,9 @@ def _configuration(lab: Lab, host: Host, options: Options, authority: Authority,
   version = {options.version}
   aggressive = {"yes" if options.aggressive else "no"}
   local_addrs = {host.address}
-  remote_addrs = {peer.address}
+  remote_addrs = {peer.address if host is lab.client else lab.client_from_outside}
   proposals = {proposals}
-  encap = {"yes" if options.move else "no"}
+  encap = {"yes" if options.move and lab.nat is None else "no"}
   mobike = {"yes" if options.move else "no"}
   local {{ auth = {auth}
  id = {_NAMES[host.role]}
