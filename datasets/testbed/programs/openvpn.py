@@ -1,7 +1,9 @@
 """OpenVPN: a server and a client with certificates, every kind of control channel protection, UDP and TCP.
 
-Options of a scenario: transport (udp, tcp), port, control (see `CONTROLS`), cipher, renegotiate (seconds), cookie
-(tls-crypt-v2 only: the server insists that the client repeats its wrapped key), idle (seconds of silence).
+Options of a scenario: transport (udp, tcp), port, control (see `CONTROLS`; static-key is the mode without
+handshake), cipher, renegotiate (seconds), cookie (tls-crypt-v2 only: the server insists that the client repeats its
+wrapped key), extra (more lines for both ends), quiet (two pings and keepalives, no page), client_port (0: any free
+one), idle (seconds of silence).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 from ..certificates import OPENSSL, Authority, Identity
 from ..lab import Lab, Program, Requirement
 from ..labels import TCP, UDP, Served
-from ..traffic import CURL, NGINX, PING, use_tunnel
+from ..traffic import CURL, NGINX, PING, ping, silence, use_tunnel
 
 __all__ = ["CONTROLS", "PROGRAM", "Options"]
 
@@ -25,8 +27,11 @@ CONTROLS: Mapping[str, str | None] = {
     "tls-auth-sha512": "SHA512",
     "tls-crypt": None,
     "tls-crypt-v2": None,
+    "static-key": None,
 }
 _GATEWAY = "10.8.0.1"
+_STATIC_PEER = "10.8.0.2"
+_READY = "Initialization Sequence Completed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,9 @@ class Options:
     cipher: str = "AES-256-GCM"
     renegotiate: int = 0
     cookie: bool = False
+    extra: tuple[str, ...] = ()
+    quiet: bool = False
+    client_port: int = 0
     idle: int = 7
 
     def __post_init__(self) -> None:
@@ -48,12 +56,42 @@ class Options:
             raise ValueError(f"control {self.control!r} is not one of {', '.join(CONTROLS)}")
         if not 0 < self.port < 65536:
             raise ValueError(f"port {self.port} is not between 1 and 65535")
+        if not 0 <= self.client_port < 65536:
+            raise ValueError(f"client_port {self.client_port} is not between 0 and 65535")
+        if self.control == "static-key" and self.renegotiate:
+            raise ValueError("renegotiate needs a handshake, which static-key has not")
         if self.cookie and (self.control, self.transport) != ("tls-crypt-v2", "udp"):
             raise ValueError("cookie goes with control tls-crypt-v2 over udp only")
 
 
 def play(lab: Lab, options: Options) -> list[Served]:
     """Connect, use the tunnel, be silent long enough for keepalives, disconnect."""
+    texts = _static_key(lab, options) if options.control == "static-key" else _with_certificates(lab, options)
+    tcp = options.transport == "tcp"
+    started = "Listening for incoming" if tcp and options.control == "static-key" else "link remote"
+    gateway = lab.server.start("openvpn", "openvpn", "--config", lab.server.write("server.conf", texts[0]))
+    gateway.wait_for(_READY if options.control != "static-key" else started)
+    peer = lab.client.start("openvpn", "openvpn", "--config", lab.client.write("client.conf", texts[1]))
+    peer.wait_for(_READY)
+    if options.quiet:
+        ping(lab.client, _GATEWAY, count=2)
+        silence(options.idle)
+    else:
+        use_tunnel(lab.client, lab.server, _GATEWAY, idle=options.idle)
+    peer.stop()
+    return [
+        Served(
+            address=lab.server.address,
+            port=options.port,
+            ip_proto=TCP if tcp else UDP,
+            family="openvpn",
+            variant=options.control,
+        )
+    ]
+
+
+def _with_certificates(lab: Lab, options: Options) -> tuple[str, str]:
+    """Give the configurations of server and client that agree on keys by TLS."""
     authority = Authority(lab.server.folder / "pki")
     server = authority.issue("vpn.example.net", usage="serverAuth")
     client = authority.issue("laptop.example.net", usage="clientAuth")
@@ -61,7 +99,6 @@ def play(lab: Lab, options: Options) -> list[Served]:
     common = _common(options, authority.certificate)
     family = "4" if lab.ip_version == 4 else "6"
     tcp = options.transport == "tcp"
-
     server_text = f"""mode server
 tls-server
 proto {options.transport}{family}{"-server" if tcp else ""}
@@ -76,25 +113,43 @@ dh none
     client_text = f"""client
 proto {options.transport}{family}{"-client" if tcp else ""}
 remote {lab.server.address} {options.port}
-nobind
+{_client_port(options)}
 remote-cert-tls server
 {"" if tcp else "explicit-exit-notify 1"}
 {_identity(client)}{keys[1]}{common}"""
-    gateway = lab.server.start("openvpn", "openvpn", "--config", lab.server.write("server.conf", server_text))
-    gateway.wait_for("Initialization Sequence Completed")
-    peer = lab.client.start("openvpn", "openvpn", "--config", lab.client.write("client.conf", client_text))
-    peer.wait_for("Initialization Sequence Completed")
-    use_tunnel(lab.client, lab.server, _GATEWAY, idle=options.idle)
-    peer.stop()
-    return [
-        Served(
-            address=lab.server.address,
-            port=options.port,
-            ip_proto=TCP if tcp else UDP,
-            family="openvpn",
-            variant=options.control,
-        )
-    ]
+    return server_text, client_text
+
+
+def _static_key(lab: Lab, options: Options) -> tuple[str, str]:
+    """Give the configurations of two ends that share a secret: no handshake, every packet is data."""
+    lab.server.run("openvpn", "--genkey", "secret", "static.key")
+    family = "4" if lab.ip_version == 4 else "6"
+    tcp = options.transport == "tcp"
+    common = f"""dev tun0
+verb 3
+secret {lab.server.folder}/static.key
+cipher {options.cipher}
+ping 3
+{_lines(options)}"""
+    server_text = f"""proto {options.transport}{family}{"-server" if tcp else ""}
+local {lab.server.address}
+port {options.port}
+ifconfig {_GATEWAY} {_STATIC_PEER}
+{common}"""
+    client_text = f"""proto {options.transport}{family}{"-client" if tcp else ""}
+remote {lab.server.address} {options.port}
+{_client_port(options)}
+ifconfig {_STATIC_PEER} {_GATEWAY}
+{common}"""
+    return server_text, client_text
+
+
+def _client_port(options: Options) -> str:
+    return f"lport {options.client_port}" if options.client_port else "nobind"
+
+
+def _lines(options: Options) -> str:
+    return "".join(line + "\n" for line in options.extra)
 
 
 def _common(options: Options, ca: Path) -> str:
@@ -109,7 +164,7 @@ def _common(options: Options, ca: Path) -> str:
     ]
     if digest:
         lines.append(f"auth {digest}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _lines(options)
 
 
 def _identity(identity: Identity) -> str:
