@@ -4,6 +4,9 @@
 # make asan    under AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests, the fuzz targets' seeds, and all captures
 #              through the engine (the public ones too, where FLOWCLASS_CORPUS or a folder beside the checkout has them)
 # make fuzz    every fuzz target for FUZZ_SECONDS seconds
+# make evaluate  how well the flows are told, view by view, written into docs/accuracy.md; the public captures' part where
+#              FLOWCLASS_CORPUS or a folder beside the checkout has them
+# make evaluate-check  the same of our own captures, writing nothing: fails when too few flows are found or one is wrongly called a VPN
 # make bench   the pipeline benchmark
 # make clean   take away all that these made
 #
@@ -29,7 +32,7 @@ CXX_FILES = $(shell find native tests/native tests/fuzz benchmarks -name '*.cpp'
 # The build finds cmake and ninja where they are, and in the virtual environment where they are not.
 TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: run test test-native test-python lint asan fuzz bench clean
+.PHONY: run test test-native test-python lint asan fuzz evaluate evaluate-check bench clean
 
 run: $(VENV)/.installed
 	@mkdir -p $(OUTPUT)
@@ -85,6 +88,22 @@ fuzz: $(VENV)/.installed-tools
 		$(FUZZ_BUILD)/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -runs=-1 -print_final_stats=1 -artifact_prefix=build/found/$$target- \
 			build/found/$$target build/seeds/$$target $$known || exit 1; \
 	done
+
+CORPUS = $(or $(FLOWCLASS_CORPUS),../shared/corpus)
+EVALUATE = $(BIN)/flowclass evaluate --views all
+
+# Some public captures are cut or garbled on purpose: that is exit code 3.
+evaluate: $(VENV)/.installed
+	@$(EVALUATE) datasets/captures --labels datasets/labels.jsonl --table-into docs/accuracy.md --part testbed
+	@if [ -d "$(CORPUS)/captures" ]; then \
+		echo; $(EVALUATE) "$(CORPUS)/captures" --labels "$(CORPUS)/labels.jsonl" --table-into docs/accuracy.md --part public 2>build/evaluate.log \
+			|| { code=$$?; [ $$code -eq 3 ] || { cat build/evaluate.log >&2; exit $$code; }; }; \
+	else \
+		echo "no public captures at $(CORPUS): their part of docs/accuracy.md stays as it is"; \
+	fi
+
+evaluate-check: $(VENV)/.installed
+	@$(EVALUATE) datasets/captures --labels datasets/labels.jsonl --require-recall 0.98 --require-no-false
 
 bench: $(VENV)/.installed-tools
 	@$(BIN)/python -m benchmarks.pipeline
