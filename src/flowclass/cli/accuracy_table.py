@@ -118,7 +118,10 @@ def _facts(result: Evaluation, day: str) -> Iterator[str]:
         most_first = sorted(result.origins.items(), key=lambda item: (-item[1], item[0]))
         yield f"Published by: {clean(', '.join(f'{name} ({count:,})' for name, count in most_first))}."
     if result.not_cut:
-        yield f"No view could be cut of {len(result.not_cut):,} captures: none of their frames has an IP packet that the cutter can read."
+        yield (
+            f"No view could be cut of {len(result.not_cut):,} captures:"
+            " none of their frames has an IP packet that the cutter can read."
+        )
 
 
 def _view_rows(result: Evaluation, scores: dict[str, Score]) -> Iterator[tuple[str, ...]]:
