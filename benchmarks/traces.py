@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .templates import CAPTURES, RECORD_HEADER, Template, read_templates
+from .templates import RECORD_HEADER, Template, read_templates
 
 __all__ = ["TraceOptions", "ensure", "generate", "parse_size"]
 
-_GENERATOR = 1  # counts up when the same options give other octets
+_GENERATOR = 2  # counts up when the same options give other octets
 _PCAP_NS = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1)
 _BEGIN_NS = 1_800_000_000_000_000_000
 _WINDOW = 1 << 18  # packets written at once
@@ -231,9 +231,9 @@ def _window(pool: _Pool, flows: _Flows, record: Array, flow: Array, time: Array)
     return octets
 
 
-def generate(path: Path, options: TraceOptions) -> dict[str, Any]:
-    """Write the trace and, beside it, its truth; give the truth."""
-    templates = read_templates()
+def generate(path: Path, options: TraceOptions, templates: list[Template] | None = None) -> dict[str, Any]:
+    """Write the trace and, beside it, its truth; give the truth. The templates are our own captures' by default."""
+    templates = read_templates() if templates is None else templates
     counts = copies(templates, options)
     pool = _pool(templates)
     flows = _flows(templates, counts, options)
@@ -256,7 +256,7 @@ def generate(path: Path, options: TraceOptions) -> dict[str, Any]:
         for template, count in zip(templates, counts, strict=True)
     ]
     truth = {
-        "key": _key(options),
+        "key": _key(options, templates),
         "options": asdict(options),
         "flows": options.flows,
         "packets": len(record),
@@ -268,25 +268,29 @@ def generate(path: Path, options: TraceOptions) -> dict[str, Any]:
     return truth
 
 
-def ensure(path: Path, options: TraceOptions) -> dict[str, Any]:
+def ensure(path: Path, options: TraceOptions, templates: list[Template] | None = None) -> dict[str, Any]:
     """Give the truth of a trace with these options, generating it unless it is there."""
+    templates = read_templates() if templates is None else templates
     beside = _truth_path(path)
     if path.exists() and beside.exists():
         truth: dict[str, Any] = json.loads(beside.read_text())
-        if truth["key"] == _key(options) and truth["file_bytes"] == path.stat().st_size:
+        if truth["key"] == _key(options, templates) and truth["file_bytes"] == path.stat().st_size:
             return truth
-    return generate(path, options)
+    return generate(path, options, templates)
 
 
 def _truth_path(path: Path) -> Path:
     return path.with_name(path.name + ".truth.json")
 
 
-def _key(options: TraceOptions) -> str:
-    """Name the octets: the options, the generator, and the captures copied from."""
-    labels = (CAPTURES.parent / "labels.jsonl").read_bytes()
-    text = json.dumps(asdict(options), sort_keys=True).encode()
-    return hashlib.sha256(b"%d\n%s\n%s" % (_GENERATOR, text, labels)).hexdigest()
+def _key(options: TraceOptions, templates: list[Template]) -> str:
+    """Name the octets: the options, the generator, and the flows copied from."""
+    digest = hashlib.sha256(b"%d\n%s\n" % (_GENERATOR, json.dumps(asdict(options), sort_keys=True).encode()))
+    for template in templates:
+        digest.update(f"{template.capture} {template.frame} {template.family} {template.variant}\n".encode())
+        for record in template.records:
+            digest.update(record.data)
+    return digest.hexdigest()
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
 from benchmarks.native import build_stages, run_stages
 from benchmarks.traces import TraceOptions, ensure, parse_size
 from benchmarks.truth import AnswerError, accuracy, check_balance, check_protocols
@@ -58,32 +58,6 @@ def end_to_end(truth: dict[str, Any], trace: Path, threads: int, repeat: int) ->
         raise AnswerError(f"{row['rows']} rows, {truth['flows']} flows in the trace")
     row["accuracy"] = accuracy(truth, found)
     return row
-
-
-def machine() -> dict[str, Any]:
-    """Say what the figures were measured on."""
-    cpu = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        "",
-    )
-    compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False).stdout.splitlines()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=_HERE
-    )
-    return {
-        "host": platform.node(),
-        "processor": cpu,
-        "processors": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "compiler": compiler[0] if compiler else "",
-        "commit": commit.stdout.strip(),
-    }
 
 
 def over_budget(stages: list[dict[str, Any]]) -> list[str]:

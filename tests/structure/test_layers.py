@@ -59,6 +59,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("run_diff",),
     ("__init__",),
     ("cli",),
+    ("__main__",),
 )
 RANK = {room: rank for rank, group in enumerate(ORDER) for room in group}
 
