@@ -1,12 +1,13 @@
 // Builds the tree of radix_tree.hpp: prefixes -> the points where the answer changes, in address
 // order -> nodes, depth first. Set-up code: linear in the prefixes, allocates; recursion is at most
-// 16 deep.
+// 16 deep. Blocks of the table come before the first level's.
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <span>
 #include <utility>
 
+#include "registry/radix_changes.hpp"
 #include "registry/radix_tree.hpp"
 
 namespace flowclass::registry {
@@ -20,64 +21,11 @@ using Kind = RadixTree::Kind;
 constexpr unsigned kChangesPerRootSlot = 8;
 // With 16 bits behind it one range node finishes an IPv4 address.
 constexpr std::array<unsigned, 2> kLeastUsed{16, 12};
+// Of one node: as many as a range node over range nodes has; a dense one can have no more.
+constexpr std::size_t kMostRuns = (RadixTree::kMostBounds + 1) * (RadixTree::kMostBounds + 1);
+static_assert(kMostRuns == std::size_t{1} << RadixTree::kDenseBits);
 constexpr unsigned kShortestPath = 8;  // fewer shared bits are not worth a node of their own
 
-// From `start` on, up to the next change, the answer is `id`.
-struct Change {
-    Key start = 0;
-    std::uint32_t id = 0;
-};
-using Changes = std::span<const Change>;
-
-// The answers of one version as a sorted list of changes; before the first the answer is 0.
-class Sweep {
-  public:
-    void add(const PrefixLeaf& leaf) {
-        const Key first = first_key(leaf.prefix);
-        while (!open_.empty() && open_.back().last < first) {
-            close();
-        }
-        emit(first, leaf.id);
-        open_.push_back({last_key(leaf.prefix), leaf.id});
-    }
-    std::vector<Change> finish() {
-        while (!open_.empty()) {
-            close();
-        }
-        return std::move(changes_);
-    }
-
-  private:
-    struct Open {
-        Key last = 0;
-        std::uint32_t id = 0;
-    };
-    void close() {
-        const Key last = open_.back().last;
-        open_.pop_back();
-        if (last != ~Key{0}) {
-            emit(last + 1, open_.empty() ? 0 : open_.back().id);
-        }
-    }
-    void emit(Key start, std::uint32_t id) {
-        if (!changes_.empty() && changes_.back().start == start) {
-            changes_.pop_back();
-        }
-        if ((changes_.empty() ? 0 : changes_.back().id) != id) {
-            changes_.push_back({start, id});
-        }
-    }
-
-    std::vector<Open> open_;
-    std::vector<Change> changes_;
-};
-
-constexpr unsigned common_bits(Key left, Key right) noexcept {
-    const Key differing = left ^ right;
-    const auto high = static_cast<std::uint64_t>(differing >> 64U);
-    const auto low = static_cast<std::uint64_t>(differing);
-    return static_cast<unsigned>(high != 0 ? std::countl_zero(high) : 64 + std::countl_zero(low));
-}
 // The next `bits` bits behind the first `depth` ones; behind the last bit come zeros.
 constexpr std::uint32_t piece_at(Key key, unsigned depth, unsigned bits) noexcept {
     return depth >= 128 ? 0 : static_cast<std::uint32_t>((key << depth) >> (128U - bits));
@@ -141,6 +89,19 @@ class Builder {
         }
     }
 
+    void fill_table(Changes changes, std::span<const BlockPlan::Block> blocks) {
+        for (const BlockPlan::Block& planned : blocks) {
+            const std::uint32_t slot =
+                build({changes.subspan(planned.first, planned.count),
+                       planned.id,
+                       static_cast<Key>(planned.key) << (128U - RadixTree::kBlockBits),
+                       RadixTree::kBlockBits});
+            const std::size_t place = RadixTree::kHeaderWords + planned.place;
+            words_[place] = planned.key;
+            words_[place + RadixTree::kBucketBlocks] = slot;
+        }
+    }
+
   private:
     // Gives a block, which follows the one before it, its share of the changes from `next` on.
     static void take(Block& block, Changes changes, std::size_t& next) noexcept {
@@ -155,8 +116,8 @@ class Builder {
         block.changes = changes.subspan(first, next - first);
     }
 
-    // What a node of `bits` bits would hold: the runs behind the first, at most
-    // kMostBounds + 1 of them counted, and whether any of them leads further down.
+    // What a node of `bits` bits would hold: the runs behind the first, at most kMostRuns of them
+    // counted, and whether any of them leads further down.
     struct Shape {
         std::size_t bounds = 0;
         bool is_last = true;
@@ -178,7 +139,7 @@ class Builder {
                     begun = piece + 1;
                 }
             }
-            if (shape.bounds > RadixTree::kMostBounds) {
+            if (shape.bounds >= kMostRuns) {
                 break;
             }
         }
@@ -190,7 +151,7 @@ class Builder {
             return block.id;
         }
         const Shape shape = shape_of(block, RadixTree::kRangeBits);
-        const bool is_range = shape.bounds <= RadixTree::kMostBounds;
+        const bool is_range = shape.bounds < kMostRuns;
         if (is_range && shape.is_last) {
             return range_node(block);
         }
@@ -234,8 +195,8 @@ class Builder {
 
     // The runs of equal slots of one node, by the piece of an address they begin with.
     struct Runs {
-        std::array<std::uint16_t, 256> starts{};
-        std::array<std::uint32_t, 256> slots{};
+        std::array<std::uint16_t, kMostRuns> starts;
+        std::array<std::uint32_t, kMostRuns> slots;
         std::size_t count = 0;
 
         void add(std::uint32_t piece, std::uint32_t slot) noexcept {
@@ -275,9 +236,8 @@ class Builder {
         words_.push_back(static_cast<std::uint32_t>(word));
         words_.push_back(static_cast<std::uint32_t>(word >> 32U));
     }
-    void append_slots(const Runs& runs) {
-        const auto used = std::span(runs.slots).first(runs.count);
-        words_.insert(words_.end(), used.begin(), used.end());
+    void append_slots(std::span<const std::uint32_t> slots) {
+        words_.insert(words_.end(), slots.begin(), slots.end());
     }
 
     std::uint32_t path(const Block& block,
@@ -286,32 +246,51 @@ class Builder {
                        std::uint32_t inside) {
         const std::uint32_t node = node_here(Kind::path);
         const Key value = (island.first << block.depth) & ~host_mask(bits);
-        words_.push_back(bits);
+        words_.push_back(bits | static_cast<std::uint32_t>(value >> 112U) << 16U);
         words_.push_back(island.outside);
         words_.push_back(inside);
-        for (unsigned done = 0; done < bits; done += 32) {
-            words_.push_back(static_cast<std::uint32_t>(value >> (96U - done)));
+        for (unsigned done = 16; done < bits; done += 32) {
+            const Key rest = value << done;
+            words_.push_back(static_cast<std::uint32_t>(rest >> 96U));
         }
         return node;
     }
 
+    // One node where all runs fit; else nodes of about equally many, and one that picks among them.
     std::uint32_t range_node(const Block& block) {
         Runs runs;
         collect(block, RadixTree::kRangeBits, runs);
         if (runs.count == 1) {
             return runs.slots[0];
         }
+        constexpr std::size_t kMost = RadixTree::kMostBounds + 1;
+        const std::size_t parts = (runs.count + kMost - 1) / kMost;
+        if (parts == 1) {
+            return range_of(runs, 0, runs.count, RadixTree::kRangeBits);
+        }
+        Runs picks;
+        for (std::size_t part = 0; part < parts; ++part) {
+            const std::size_t first = part * runs.count / parts;
+            const std::size_t behind = (part + 1) * runs.count / parts;
+            picks.add(runs.starts[first], range_of(runs, first, behind, RadixTree::kRangeBits));
+        }
+        return range_of(picks, 0, picks.count, 0);
+    }
+
+    // A range node of the runs [first, behind), at least two.
+    std::uint32_t range_of(const Runs& runs, std::size_t first, std::size_t behind, unsigned bits) {
         const std::uint32_t node = node_here(Kind::range);
         std::array<std::uint16_t, 2 * RadixTree::kRangeWords> halves{};
-        halves[0] = static_cast<std::uint16_t>(runs.count - 1);
-        for (std::size_t run = 1; run < runs.count; ++run) {
-            halves[run] = static_cast<std::uint16_t>(runs.starts[run] - 1);
+        const std::size_t bounds = behind - first - 1;
+        halves[0] = static_cast<std::uint16_t>(bounds | bits << 8U);
+        for (std::size_t bound = 1; bound <= bounds; ++bound) {
+            halves[bound] = static_cast<std::uint16_t>(runs.starts[first + bound] - 1);
         }
         const auto packed =
             std::bit_cast<std::array<std::uint32_t, RadixTree::kRangeWords>>(halves);
-        const auto used = std::span(packed).first((runs.count + 1) / 2);
+        const auto used = std::span(packed).first(bounds / 2 + 1);
         words_.insert(words_.end(), used.begin(), used.end());
-        append_slots(runs);
+        append_slots(std::span(runs.slots).subspan(first, bounds + 1));
         return node;
     }
 
@@ -331,51 +310,69 @@ class Builder {
             before += static_cast<std::uint32_t>(std::popcount(bits[word]));
         }
         words_.push_back(ranks);
-        append_slots(runs);
+        append_slots(std::span(runs.slots).first(runs.count));
         return node;
     }
 
     std::vector<std::uint32_t>& words_;
 };
 
-// The header and two empty first levels.
-std::vector<std::uint32_t> empty_words(std::array<unsigned, 2> root_bits) {
+// The header, an empty table and two empty first levels.
+std::vector<std::uint32_t> empty_words(std::array<unsigned, 2> root_bits, std::size_t buckets) {
     const std::size_t slots = (std::size_t{1} << root_bits[0]) + (std::size_t{1} << root_bits[1]);
-    std::vector<std::uint32_t> words(RadixTree::kHeaderWords + slots, 0);
+    std::vector<std::uint32_t> words(
+        RadixTree::kHeaderWords + buckets * RadixTree::kBucketWords + slots, 0);
     words[0] = root_bits[0];
     words[1] = root_bits[1];
+    words[2] = static_cast<std::uint32_t>(buckets);
     return words;
+}
+
+void append_tail(std::vector<std::uint32_t>& words) {
+    words.insert(words.end(), RadixTree::kTailWords, 0);
 }
 
 }  // namespace
 
-RadixTree::RadixTree() : words_(empty_words({kLeastRootBits, kLeastRootBits})) {}
+RadixTree::RadixTree(std::span<const std::uint32_t> words) {
+    constexpr std::size_t kWords = sizeof(Line) / sizeof(std::uint32_t);
+    std::vector<Line> lines((words.size() + kWords - 1) / kWords);
+    for (std::size_t first = 0; first < words.size(); first += kWords) {
+        const auto line = words.subspan(first, std::min(kWords, words.size() - first));
+        std::copy(line.begin(), line.end(), lines[first / kWords].words.begin());
+    }
+    own_ = std::make_shared<const std::vector<Line>>(std::move(lines));
+    words_ = {own_->front().words.data(), words.size()};
+}
+
+RadixTree::RadixTree()
+    : RadixTree([] {
+          std::vector<std::uint32_t> words = empty_words({kLeastRootBits, kLeastRootBits}, 1);
+          append_tail(words);
+          return words;
+      }()) {}
 
 base::Result<RadixTree> RadixTree::build(std::span<const PrefixLeaf> leaves) {
-    std::array<std::vector<Change>, 2> changes;
-    std::array<unsigned, 2> root_bits{};
-    std::size_t next = 0;
-    for (std::size_t family = 0; family < 2; ++family) {
-        Sweep sweep;
-        while (next < leaves.size() &&
-               leaves[next].prefix.address.version == (family == 0 ? 4 : 6)) {
-            sweep.add(leaves[next++]);
-        }
-        changes[family] = sweep.finish();
-        root_bits[family] = root_bits_for(changes[family].size(), kLeastUsed[family]);
-    }
-    std::vector<std::uint32_t> words = empty_words(root_bits);
+    const auto first_v6 = std::find_if(leaves.begin(), leaves.end(), [](const PrefixLeaf& leaf) {
+        return leaf.prefix.address.version != 4;
+    });
+    const auto count_v4 = static_cast<std::size_t>(first_v6 - leaves.begin());
+    const std::vector<Change> four = changes_of(leaves.first(count_v4));
+    const std::vector<Change> six = changes_of(leaves.subspan(count_v4));
+    const BlockPlan plan = plan_blocks(six);
+    const std::array root_bits{root_bits_for(four.size(), kLeastUsed[0]),
+                               root_bits_for(plan.rest.size(), kLeastUsed[1])};
+    std::vector<std::uint32_t> words = empty_words(root_bits, plan.buckets);
+    const std::size_t root = kHeaderWords + plan.buckets * kBucketWords;
     Builder builder(words);
-    builder.fill_root(changes[0], kHeaderWords, root_bits[0]);
-    builder.fill_root(changes[1], kHeaderWords + (std::size_t{1} << root_bits[0]), root_bits[1]);
-    words.insert(words.end(), kTailWords, 0);
-    words.shrink_to_fit();
+    builder.fill_table(six, plan.blocks);
+    builder.fill_root(four, root, root_bits[0]);
+    builder.fill_root(plan.rest, root + (std::size_t{1} << root_bits[0]), root_bits[1]);
+    append_tail(words);
     if (builder.full()) {
         return base::Error{"the registry has more prefixes than one tree can hold; split it"};
     }
-    RadixTree tree;
-    tree.words_ = std::move(words);
-    return tree;
+    return RadixTree(words);
 }
 
 }  // namespace flowclass::registry

@@ -37,22 +37,24 @@ class Checker {
             !is_root_bits(words_[1])) {
             return false;
         }
-        const std::size_t first_v6 = RadixTree::kHeaderWords + (std::size_t{1} << words_[0]);
+        const std::size_t buckets = words_[2];
+        if (buckets == 0 || buckets > words_.size() / RadixTree::kBucketWords ||
+            !all_zero(words_.subspan(3, RadixTree::kHeaderWords - 3))) {
+            return false;
+        }
+        const std::size_t first_v4 = RadixTree::kHeaderWords + buckets * RadixTree::kBucketWords;
+        const std::size_t first_v6 = first_v4 + (std::size_t{1} << words_[0]);
         first_node_ = first_v6 + (std::size_t{1} << words_[1]);
         if (words_.size() < first_node_ + RadixTree::kTailWords) {
             return false;
         }
         tail_ = words_.size() - RadixTree::kTailWords;
-        const Words tail = words_.subspan(tail_);
-        if (std::any_of(tail.begin(), tail.end(), [](std::uint32_t word) { return word != 0; })) {
+        if (!all_zero(words_.subspan(tail_)) || !table_leads(buckets) ||
+            !all_lead(first_v4, first_v6 - first_v4, tail_, kBitsBeforeV4 + words_[0]) ||
+            !all_lead(first_v6, first_node_ - first_v6, tail_, words_[1])) {
             return false;
         }
-        for (std::size_t slot = RadixTree::kHeaderWords; slot < first_node_; ++slot) {
-            const unsigned bits = slot < first_v6 ? kBitsBeforeV4 + words_[0] : words_[1];
-            if (!leads(words_[slot], tail_, bits)) {
-                return false;
-            }
-        }
+        leaves_ = 0;  // those of nodes alone count
         for (std::size_t node = tail_; node-- > first_node_;) {
             if (marks_[node].kind != 0 && !node_holds(node)) {
                 return false;
@@ -61,17 +63,38 @@ class Checker {
         return true;
     }
 
+    // Slots of nodes that are ids, once holds() was asked.
+    [[nodiscard]] std::size_t leaves() const noexcept { return leaves_; }
+
   private:
     struct Mark {
-        std::uint8_t kind = 0;  // a Kind; leaf = no slot leads here
-        std::uint8_t bits = 0;  // the most bits of an address that are used up on the way here
+        std::uint8_t kind = 0;   // a Kind; leaf = no slot leads here
+        std::uint8_t bits = 0;   // the most bits of an address that are used up on the way here
+        bool is_picked = false;  // from a node that uses up no bits
     };
+
+    static bool all_zero(Words words) {
+        return std::all_of(
+            words.begin(), words.end(), [](std::uint32_t word) { return word == 0; });
+    }
+
+    bool table_leads(std::size_t buckets) {
+        for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
+            const std::size_t slots = RadixTree::kHeaderWords + RadixTree::kBucketBlocks +
+                                      bucket * RadixTree::kBucketWords;
+            if (!all_lead(slots, RadixTree::kBucketBlocks, tail_, RadixTree::kBlockBits)) {
+                return false;
+            }
+        }
+        return true;
+    }
 
     // Whether a slot of the node at `parent` leads to an id or to a node before it.
     bool leads(std::uint32_t slot, std::size_t parent, unsigned bits) {
         const auto kind = static_cast<Kind>(slot >> RadixTree::kIndexBits);
         const std::size_t target = slot & RadixTree::kMaxId;
         if (kind == Kind::leaf) {
+            ++leaves_;
             return target < id_count_;
         }
         if (target < first_node_ || target >= parent || bits >= kMostBits) {
@@ -101,14 +124,9 @@ class Checker {
         const unsigned bits = marks_[node].bits;
         switch (static_cast<Kind>(marks_[node].kind)) {
             case Kind::path:
-                return words_[node] >= 1 && words_[node] <= kMostBits - bits &&
-                       words_[node] < kMostBits && all_lead(node + 1, 2, node, bits + words_[node]);
-            case Kind::range: {
-                const std::size_t bounds = bounds_of(node);
-                return bounds >= 1 && bounds <= RadixTree::kMostBounds &&
-                       all_lead(
-                           node + (bounds + 2) / 2, bounds + 1, node, bits + RadixTree::kRangeBits);
-            }
+                return path_holds(node, bits);
+            case Kind::range:
+                return range_holds(node, bits);
             case Kind::dense:
                 return words_.size() - node >= 9 && ranks_hold(node) &&
                        all_lead(node + 9, dense_slots(node), node, bits + RadixTree::kDenseBits);
@@ -118,9 +136,40 @@ class Checker {
         return true;
     }
 
-    [[nodiscard]] std::size_t bounds_of(std::size_t node) const {
-        return std::bit_cast<std::array<std::uint16_t, 2>>(words_[node])[0];
+    bool path_holds(std::size_t node, unsigned bits) {
+        const std::uint32_t compared = words_[node] & 0xffU;
+        return compared >= 1 && compared <= kMostBits - bits && compared < kMostBits &&
+               all_lead(node + 1, 2, node, bits + compared);
     }
+
+    // A node that uses up no bits leads to range nodes that do, so that a walk is never longer than
+    // an address.
+    bool range_holds(std::size_t node, unsigned bits) {
+        const std::uint32_t head = std::bit_cast<std::array<std::uint16_t, 2>>(words_[node])[0];
+        const std::size_t bounds = head & 0xffU;
+        const unsigned used = head >> 8U;
+        if (bounds < 1 || bounds > RadixTree::kMostBounds) {
+            return false;
+        }
+        const std::size_t slots = node + bounds / 2 + 1;
+        if (used == RadixTree::kRangeBits) {
+            return all_lead(slots, bounds + 1, node, bits + used);
+        }
+        return used == 0 && !marks_[node].is_picked && all_lead(slots, bounds + 1, node, bits) &&
+               all_picked(slots, bounds + 1);
+    }
+
+    bool all_picked(std::size_t first, std::size_t count) {
+        const Words slots = words_.subspan(first, count);
+        return std::all_of(slots.begin(), slots.end(), [&](std::uint32_t slot) {
+            if (static_cast<Kind>(slot >> RadixTree::kIndexBits) != Kind::range) {
+                return false;
+            }
+            marks_[slot & RadixTree::kMaxId].is_picked = true;
+            return true;
+        });
+    }
+
     [[nodiscard]] std::size_t bits_set(std::size_t node, std::size_t word) const {
         return static_cast<std::size_t>(std::popcount(words_[node + 2 * word])) +
                static_cast<std::size_t>(std::popcount(words_[node + 2 * word + 1]));
@@ -143,6 +192,7 @@ class Checker {
     std::size_t id_count_;
     std::size_t first_node_ = 0;
     std::size_t tail_ = 0;
+    std::size_t leaves_ = 0;
     std::vector<Mark> marks_;
 };
 
@@ -157,8 +207,14 @@ base::Result<RadixTree> RadixTree::adopt(std::span<const std::uint32_t> words,
         return base::Error{"a slot leads where no node or set is"};
     }
     RadixTree tree;
-    tree.words_ = Array<std::uint32_t>::looking_at(words);
+    tree.own_ = nullptr;
+    tree.words_ = words;
     return tree;
+}
+
+std::size_t RadixTree::leaf_bytes() const {
+    Checker checker(words_, std::size_t{kMaxId} + 1);
+    return checker.holds() ? checker.leaves() * sizeof(std::uint32_t) : 0;
 }
 
 }  // namespace flowclass::registry
