@@ -20,11 +20,11 @@ bool is_valid(const Prefix& prefix) noexcept {
 }
 
 base::Result<Prefix> parse_prefix(std::string_view text) {
-    const std::string shown(text.substr(0, 64));
+    const auto shown = [&] { return std::string(text.substr(0, 64)); };
     const std::size_t slash = text.find('/');
     const std::optional<base::IpAddress> address = base::parse_ip_address(text.substr(0, slash));
     if (!address) {
-        return base::Error{"'" + shown + "' is not an IPv4 or IPv6 prefix"};
+        return base::Error{"'" + shown() + "' is not an IPv4 or IPv6 prefix"};
     }
     Prefix prefix{*address, static_cast<std::uint8_t>(width_of(*address))};
     if (slash != std::string_view::npos) {
@@ -33,12 +33,12 @@ base::Result<Prefix> parse_prefix(std::string_view text) {
         const auto [end, error] =
             std::from_chars(std::to_address(digits.begin()), behind, prefix.length);
         if (error != std::errc{} || end != behind || prefix.length > width_of(*address)) {
-            return base::Error{"'" + shown + "' has no prefix length between 0 and " +
+            return base::Error{"'" + shown() + "' has no prefix length between 0 and " +
                                std::to_string(width_of(*address))};
         }
     }
     if (!is_valid(prefix)) {
-        return base::Error{"'" + shown + "' has bits set behind its prefix length"};
+        return base::Error{"'" + shown() + "' has bits set behind its prefix length"};
     }
     return prefix;
 }

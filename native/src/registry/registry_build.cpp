@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -69,12 +68,6 @@ std::optional<base::Error> first_defect(const RegistryColumns& columns) {
     return std::nullopt;
 }
 
-std::vector<std::uint32_t> indexes(std::size_t count) {
-    std::vector<std::uint32_t> all(count);
-    std::iota(all.begin(), all.end(), 0U);
-    return all;
-}
-
 // The permitted protocols of all entries as numbered sets, each distinct, sorted and once.
 void intern_protocols(std::vector<std::vector<std::string>>& protocols,
                       TextPoolBuilder& texts,
@@ -102,17 +95,85 @@ void intern_protocols(std::vector<std::vector<std::string>>& protocols,
     table.set_protocols = std::move(members);
 }
 
-// The place of each entry among all, sorted by registration id; equal ids keep their order.
+// How many first octets all texts share.
+std::size_t shared_octets(const std::vector<std::string>& texts) noexcept {
+    const std::string_view first = texts.empty() ? std::string_view() : texts.front();
+    std::size_t shared = first.size();
+    for (const std::string& text : texts) {
+        const std::size_t most = std::min(shared, text.size());
+        shared = 0;
+        while (shared < most && text[shared] == first[shared]) {
+            ++shared;
+        }
+    }
+    return shared;
+}
+
+// The octets [first, first + 8) of a text as a number, zeros behind its end: in the order of texts.
+std::uint64_t number_of(std::string_view text, std::size_t first) noexcept {
+    std::uint64_t number = 0;
+    for (std::size_t at = first; at < first + 8; ++at) {
+        number = number << 8U | (at < text.size() ? static_cast<unsigned char>(text[at]) : 0U);
+    }
+    return number;
+}
+
+// The place of each entry among all, sorted by registration id; equal ids keep their order. Sorted
+// by eight octets that lie side by side, by the texts only where these are equal.
 std::vector<std::uint32_t> ranks_of(const std::vector<std::string>& ids) {
-    std::vector<std::uint32_t> order = indexes(ids.size());
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t left, std::uint32_t right) {
-        return ids[left] < ids[right];
+    struct Place {
+        std::uint64_t number = 0;
+        std::uint32_t entry = 0;
+    };
+    const std::size_t shared = shared_octets(ids);
+    std::vector<Place> order;
+    order.reserve(ids.size());
+    for (const std::string& id : ids) {
+        order.push_back({number_of(id, shared), static_cast<std::uint32_t>(order.size())});
+    }
+    std::sort(order.begin(), order.end(), [&](const Place& left, const Place& right) {
+        if (left.number != right.number) {
+            return left.number < right.number;
+        }
+        const int texts = ids[left.entry].compare(ids[right.entry]);
+        return texts != 0 ? texts < 0 : left.entry < right.entry;
     });
     std::vector<std::uint32_t> ranks(ids.size());
     for (std::uint32_t position = 0; position < order.size(); ++position) {
-        ranks[order[position]] = position;
+        ranks[order[position].entry] = position;
     }
     return ranks;
+}
+
+// The entries sorted by `precedes`, those of one prefix by rank.
+std::vector<std::uint32_t> order_of(std::span<const Prefix> prefixes,
+                                    std::span<const std::uint32_t> ranks) {
+    struct Place {
+        Key key = 0;
+        std::uint64_t behind = 0;  // length and rank
+        std::uint32_t entry = 0;
+    };
+    std::vector<Place> places;
+    places.reserve(prefixes.size());
+    for (const Prefix& prefix : prefixes) {
+        const auto entry = static_cast<std::uint32_t>(places.size());
+        const std::uint64_t length = prefix.length;
+        places.push_back({first_key(prefix), length << 32U | ranks[entry], entry});
+    }
+    const auto first_v6 = std::partition(places.begin(), places.end(), [&](const Place& place) {
+        return prefixes[place.entry].address.version == 4;
+    });
+    const auto precedes_in_version = [](const Place& left, const Place& right) {
+        return left.key != right.key ? left.key < right.key : left.behind < right.behind;
+    };
+    std::sort(places.begin(), first_v6, precedes_in_version);
+    std::sort(first_v6, places.end(), precedes_in_version);
+    std::vector<std::uint32_t> order;
+    order.reserve(places.size());
+    for (const Place& place : places) {
+        order.push_back(place.entry);
+    }
+    return order;
 }
 
 std::vector<std::uint32_t> add_all(std::span<const std::string> names, TextPoolBuilder& texts) {
@@ -191,23 +252,14 @@ base::Result<Registry> Registry::build(RegistryColumns columns, std::span<const 
     if (!entries) {
         return base::Error{"the registry's texts are longer than one table can hold; split it"};
     }
-    std::vector<std::uint32_t> order = indexes(prefixes.size());
-    const std::span<const std::uint32_t> rank = entries->rank;
-    std::sort(order.begin(), order.end(), [&](std::uint32_t left, std::uint32_t right) {
-        return prefixes[left] == prefixes[right] ? rank[left] < rank[right]
-                                                 : precedes(prefixes[left], prefixes[right]);
-    });
-    CoveringSets sets = CoveringSets::build(prefixes, std::move(order));
+    CoveringSets sets = CoveringSets::build(prefixes, order_of(prefixes, entries->rank));
     base::Result<RadixTree> tree = RadixTree::build(sets.leaves(prefixes));
     if (!tree.ok()) {
         return base::Error{tree.error()};
     }
-    std::vector<std::uint32_t> scope_order = indexes(scope.size());
-    std::sort(scope_order.begin(), scope_order.end(), [&](std::uint32_t left, std::uint32_t right) {
-        return precedes(scope[left], scope[right]);
-    });
+    const std::vector<std::uint32_t> no_ranks(scope.size(), 0);
     base::Result<RadixTree> scope_tree =
-        RadixTree::build(CoveringSets::build(scope, std::move(scope_order)).leaves(scope));
+        RadixTree::build(CoveringSets::build(scope, order_of(scope, no_ranks)).leaves(scope));
     if (!scope_tree.ok()) {
         return base::Error{scope_tree.error()};
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <utility>
 
 namespace flowclass::registry {
@@ -49,15 +50,45 @@ const char* text_defect(const TextPool& pool) {
     return nullptr;
 }
 
-std::uint32_t TextPoolBuilder::add(std::string_view text) {
-    const auto [place, added] =
-        numbers_.try_emplace(std::string(text), static_cast<std::uint32_t>(bounds_.size() - 1));
-    if (added) {
-        octets_.insert(octets_.end(), text.begin(), text.end());
-        too_long_ = too_long_ || octets_.size() > UINT32_MAX;
-        bounds_.push_back(static_cast<std::uint32_t>(octets_.size()));
+std::string_view TextPoolBuilder::text(std::uint32_t number) const noexcept {
+    return std::string_view(octets_.data(), octets_.size())
+        .substr(bounds_[number], bounds_[number + 1] - bounds_[number]);
+}
+
+std::size_t TextPoolBuilder::place_of(std::string_view text) const noexcept {
+    const std::size_t last = table_.size() - 1;
+    std::size_t place = std::hash<std::string_view>{}(text)&last;
+    while (table_[place] != 0 && this->text(table_[place] - 1) != text) {
+        place = (place + 1) & last;
     }
-    return place->second;
+    return place;
+}
+
+// The table's size stays a power of two, and half of it free.
+void TextPoolBuilder::grow() {
+    table_.assign(2 * table_.size(), 0);
+    for (std::uint32_t number = 0; number + 1 < bounds_.size(); ++number) {
+        table_[place_of(text(number))] = number + 1;
+    }
+}
+
+std::uint32_t TextPoolBuilder::add(std::string_view text) {
+    const std::size_t place = place_of(text);
+    if (table_[place] != 0) {
+        return table_[place] - 1;
+    }
+    const auto number = static_cast<std::uint32_t>(bounds_.size() - 1);
+    if (too_long_ || octets_.size() + text.size() > UINT32_MAX) {
+        too_long_ = true;
+        return number;
+    }
+    octets_.insert(octets_.end(), text.begin(), text.end());
+    bounds_.push_back(static_cast<std::uint32_t>(octets_.size()));
+    table_[place] = number + 1;
+    if (2 * bounds_.size() > table_.size()) {
+        grow();
+    }
+    return number;
 }
 
 std::optional<TextPool> TextPoolBuilder::finish() {

@@ -6,9 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "registry/array.hpp"
@@ -41,7 +39,12 @@ class TextPoolBuilder {
     std::optional<TextPool> finish();
 
   private:
-    std::unordered_map<std::string, std::uint32_t> numbers_;
+    [[nodiscard]] std::string_view text(std::uint32_t number) const noexcept;
+    // Where a text is in the table, or the free place where it belongs.
+    [[nodiscard]] std::size_t place_of(std::string_view text) const noexcept;
+    void grow();
+
+    std::vector<std::uint32_t> table_ = std::vector<std::uint32_t>(64);  // numbers + 1; 0 is free
     std::vector<std::uint32_t> bounds_{0};
     std::vector<char> octets_;
     bool too_long_ = false;
