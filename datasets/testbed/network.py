@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .errors import TestbedError
 from .host import Host
-from .scenario import DEFAULT_SEED, Addresses
+from .scenario import DEFAULT_SEED, Addresses, subnet
 
 __all__ = ["FAR", "MIDDLE", "NEAR", "TAP", "network", "owner", "sweep", "work_folder"]
 
@@ -149,9 +149,9 @@ def _connect(end: Host, router: Host, port: str) -> None:
             _set(host, f"net.ipv6.conf.{link}.disable_ipv6", 1)  # else listener reports in every capture
         host.run("ip", "link", "set", link, "up")
     for address in end.addresses:
-        width = 24 if ipaddress.ip_address(address).version == 4 else 64
-        subnet = ipaddress.ip_network(f"{address}/{width}", strict=False)
-        gateway = next(str(subnet[i]) for i in (1, 2) if str(subnet[i]) != address)
+        net = subnet(address)
+        width = net.prefixlen
+        gateway = next(str(net[i]) for i in (1, 2) if str(net[i]) != address)
         end.run("ip", "address", "add", f"{address}/{width}", "dev", "eth0")
         router.run("ip", "address", "replace", f"{gateway}/{width}", "dev", port)
         family = "-4" if width == 24 else "-6"

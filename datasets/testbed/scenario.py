@@ -13,7 +13,7 @@ from .errors import ScenarioError
 from .impairments import Impairments
 from .options import read_options
 
-__all__ = ["DEFAULT_SEED", "FORMATS", "POINTS", "SCENARIOS", "Addresses", "Scenario", "all_names", "load"]
+__all__ = ["DEFAULT_SEED", "FORMATS", "POINTS", "SCENARIOS", "Addresses", "Scenario", "all_names", "load", "subnet"]
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 DEFAULT_SEED = 20
@@ -24,6 +24,12 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Format = Literal["pcap", "pcap-nano", "pcapng"]
 # The value is the ending of the capture's file name.
 FORMATS: Mapping[str, str] = {"pcap": ".pcap", "pcap-nano": ".pcap", "pcapng": ".pcapng"}
+
+
+def subnet(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Give the subnet that an end with this address stands in."""
+    width = 24 if ipaddress.ip_address(address).version == 4 else 64
+    return ipaddress.ip_network(f"{address}/{width}", strict=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,9 @@ class Scenario:
         versions = {ipaddress.ip_address(address).version for address in self.addresses.client}
         if self.path.nat and ipaddress.ip_address(self.path.nat).version not in versions:
             raise ScenarioError(f"{self.name}.toml [path]: nat {self.path.nat} is of an IP version the client lacks")
+        for address in (*self.addresses.client, *self.addresses.server):
+            if self.path.nat and ipaddress.ip_address(self.path.nat) in subnet(address):
+                raise ScenarioError(f"{self.name}.toml [path]: nat {self.path.nat} is in the subnet of {address}")
         if 6 in versions and 0 < self.path.mtu < 1280:
             raise ScenarioError(f"{self.name}.toml [path]: mtu {self.path.mtu} is less than IPv6's 1280")
 
