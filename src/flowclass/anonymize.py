@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,26 @@ class CryptoPan:
             When the text is no address.
         """
         return self._native.addresses([text])[0]
+
+    def addresses(self, texts: Sequence[str | None]) -> list[str | None]:
+        """Give the stand-ins of addresses, None for None.
+
+        Raises
+        ------
+        ValueError
+            When a text is no address.
+        """
+        return list(self._native.addresses(list(texts)))
+
+    def flow_ids(self, texts: Sequence[str | None]) -> list[str | None]:
+        """Give the stand-ins of flow ids, None for None.
+
+        Raises
+        ------
+        ValueError
+            When a text is no flow id.
+        """
+        return list(self._native.flow_ids(list(texts)))
 
     def metadata(self) -> dict[str, str]:
         """Give what a file of anonymised records says of it."""

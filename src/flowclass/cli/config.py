@@ -2,15 +2,17 @@
 
 An option on the command line wins over ``FLOWCLASS_*`` in the environment, which wins over
 ``--config FILE``, which wins over ``./flowclass.toml``, which wins over the default. The keys are the
-long options of ``classify`` with ``_`` for ``-``; paths in a file are relative to it. Those of the
-registrar's desk (``desk``, ``who``, ``overdue_hours``) stand in a table of their own, ``[desk]``.
+long options of the commands in ``READERS`` with ``_`` for ``-``, so one file serves them all; a command takes
+those that it has. Paths in a file are relative to it. Those of the registrar's desk (``desk``, ``who``,
+``overdue_hours``) stand in a table of their own, ``[desk]``.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,30 @@ from flowclass.errors import ConfigError
 LOCAL = Path("flowclass.toml")
 PATHS = frozenset({"registry", "policy", "output", "key_file", "desk"})
 
+READERS = ("classify", "match", "judge", "report", "registry.check", "registry.build")
+"""The commands that read options from files, by their modules."""
+NOT_KEYS = frozenset({"config", "help"})
+
 DESK = "desk"
 DESK_KEYS = ("desk", "who", "overdue_hours")
+
+
+def keys_of(command: click.Command) -> dict[str, click.Option]:
+    """Give the keys that a command's long options are."""
+    return {
+        option.opts[-1].removeprefix("--").replace("-", "_"): option
+        for option in command.params
+        if isinstance(option, click.Option) and option.name not in NOT_KEYS
+    }
+
+
+def all_keys() -> dict[str, click.Option]:
+    """Give the keys of all commands that read files; of an option that several have, the first one's."""
+    known: dict[str, click.Option] = {}
+    for name in READERS:
+        command = getattr(import_module(f"flowclass.cli.{name}"), name.rpartition(".")[2])
+        known = keys_of(command) | known
+    return known
 
 
 def load(path: Path, known: Mapping[str, click.Option]) -> dict[str, Any]:
@@ -33,7 +57,7 @@ def load(path: Path, known: Mapping[str, click.Option]) -> dict[str, Any]:
     path : Path
         A TOML file.
     known : mapping of str to click.Option
-        The keys that may stand in it.
+        The keys that the command takes; those of the others may stand in it too, and are left out.
 
     Returns
     -------
@@ -48,11 +72,19 @@ def load(path: Path, known: Mapping[str, click.Option]) -> dict[str, Any]:
     content = _content(path)
     if isinstance(content.get(DESK), dict):
         del content[DESK]
-    for key in content:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    values: dict[str, Any] = {}
+    everywhere: dict[str, click.Option] = {}
+    for key, value in content.items():
+        if key not in known and not everywhere:
+            everywhere = all_keys()
+        option = known.get(key) or everywhere.get(key)
+        if option is None:
+            near = difflib.get_close_matches(key, {*known, *everywhere}, n=1, cutoff=0.0)
             raise ConfigError(f"{path}: key {key!r} is not known; the nearest known one is {near[0]!r}")
-    return {known[key].name or key: _value(path, key, value, known[key]) for key, value in content.items()}
+        checked = _value(path, key, value, option)
+        if key in known:
+            values[option.name or key] = checked
+    return values
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -82,7 +114,7 @@ def _value(path: Path, key: str, value: Any, option: click.Option) -> Any:
     return value
 
 
-def defaults(command: click.Command, path: Path | None) -> dict[str, Any]:
+def defaults(command: click.Command, path: Path | None, only: Collection[str] = ()) -> dict[str, Any]:
     """Give the options that files set for a command.
 
     Parameters
@@ -91,12 +123,10 @@ def defaults(command: click.Command, path: Path | None) -> dict[str, Any]:
         Whose long options are the keys.
     path : Path or None
         From ``--config``; with None only ``./flowclass.toml`` is read, where it is there.
+    only : collection of str
+        The keys that it takes; all of its options where none is named.
     """
-    known = {
-        option.opts[-1].removeprefix("--").replace("-", "_"): option
-        for option in command.params
-        if isinstance(option, click.Option) and option.name not in ("config", "help")
-    }
+    known = {key: option for key, option in keys_of(command).items() if not only or key in only}
     values: dict[str, Any] = {}
     if LOCAL.is_file():
         values.update(load(LOCAL, known))

@@ -26,20 +26,25 @@ def common(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
-def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
-    del param
-    ctx.default_map = config.defaults(ctx.command, value)
-    return value
-
-
 def with_config(command: Command) -> Command:
     """Declare ``--config`` and read options from files."""
+    return with_config_for()(command)
+
+
+def with_config_for(*keys: str) -> Callable[[Command], Command]:
+    """Declare ``--config`` and read some options from files; all where none is named."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+        del param
+        ctx.default_map = config.defaults(ctx.command, value, keys)
+        return value
+
     return click.option(
         "--config",
         envvar="FLOWCLASS_CONFIG",
         type=click.Path(path_type=Path),
         is_eager=True,
         expose_value=False,
-        callback=_read_config,
+        callback=read,
         help="Options from a TOML file; ./flowclass.toml is read anyway.",
-    )(command)
+    )

@@ -1,4 +1,4 @@
-"""The desk's own verbs: apply, approve, reject, suspend, revoke, renew, import; and its history and rows."""
+"""The desk's own verbs: apply, amend, approve, reject, suspend, revoke, renew, import; and its history and rows."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 from flowclass.desk import store, validity
 from flowclass.desk.acts import Act, Change
+from flowclass.desk.amendments import Amendment
 from flowclass.desk.applications import Application
 from flowclass.desk.intake import Entry, arrivals, entries_of
+from flowclass.desk.neighbours import overlapping
+from flowclass.desk.register import Register
 from flowclass.desk.states import step
 from flowclass.errors import RegistryError, RowProblem
 from flowclass.registries import desk as reader
 from flowclass.registries.row import RegistryRow
 from flowclass.registries.timestamps import format_timestamp
-
-_SERIES = {"organization": "ORG", "freelancer": "FRL"}
 
 
 class Desk:
@@ -60,7 +60,7 @@ class Desk:
         self._recorded = 0
         self._event = 0
         self._chain = reader.FIRST_CHAIN
-        self._last_ids: dict[str, int] = {}  # of each year's series, within a transaction
+        self._register = Register(self._connection, self.path)
         self.checked = (0, reader.FIRST_CHAIN)  # events and the last hash, as last read
 
     def __enter__(self) -> Desk:
@@ -86,7 +86,7 @@ class Desk:
             last = self._connection.execute(
                 "SELECT event, recorded_at, chain FROM event ORDER BY event DESC LIMIT 1"
             ).fetchone()
-            self._last_ids.clear()
+            self._register.forget()
             self._event, self._recorded, self._chain = last or (0, self._clock(), reader.FIRST_CHAIN)
             yield
 
@@ -143,8 +143,8 @@ class Desk:
         with self.writing():
             recorded = self._now()
             at = self._effective(act, recorded)
-            wanted = application.registration_id or self._next_id(application.kind, at)
-            number = self._register(wanted, rows[0].category)
+            wanted = application.registration_id or self._register.next_id(application.kind, at)
+            number = self._register.add(wanted, rows[0].category)
             entries = tuple((*entry[:4], at, None) for entry in entries_of(rows))
             change = self._record(
                 (number, wanted, rows[0].category), ("apply", None, "pending"), act, (at, recorded), entries=entries,
@@ -167,6 +167,27 @@ class Desk:
             return ()
 
         return self._transit("approve", registration_id, act, entries)
+
+    def amend(
+        self, registration_id: str, amendment: Amendment, act: Act, *, known_protocols: Collection[str] = ()
+    ) -> tuple[Change, list[RowProblem]]:
+        """Change what a pending application asks for; what it asked for until then stays in the history."""
+        warnings: list[RowProblem] = []
+
+        def entries(state: str, held: Sequence[Entry], at: int) -> tuple[Entry, ...]:
+            del state
+            registration = (registration_id, self._category(registration_id))
+            made, found = amendment.entries(held, registration=registration, at=at, known_protocols=known_protocols)
+            warnings.extend(found)
+            return made
+
+        change = self._transit("amend", registration_id, act, entries, references=amendment.held_references())
+        return change, warnings
+
+    def overlapping(self, registration_id: str) -> list[RowProblem]:
+        """Warn of each address of a registration that another one claims at the same time."""
+        number = self._register.find(registration_id)
+        return overlapping(self._connection, (number, registration_id), self._held(number))
 
     def reject(self, registration_id: str, act: Act) -> Change:
         """Reject what is pending."""
@@ -212,7 +233,7 @@ class Desk:
             for arrival in found:
                 recorded = self._now()
                 latest = self._effective(act, recorded)
-                number = self._register(arrival.registration_id, arrival.category)
+                number = self._register.add(arrival.registration_id, arrival.category)
                 before: str | None = None
                 at = None
                 for place, (state, since) in enumerate(arrival.steps):
@@ -243,7 +264,7 @@ class Desk:
             Where a registration is not at the desk, or the history was changed.
         """
         with self.reading() as connection:
-            wanted = [self._find(registration_id) for registration_id in registration_ids]
+            wanted = [self._register.find(registration_id) for registration_id in registration_ids]
             condition = f"WHERE number IN ({', '.join('?' * len(wanted))})" if wanted else ""
             found = connection.execute(
                 "SELECT event, registration_id, action, from_state, to_state, who, why, effective_at, recorded_at"
@@ -254,14 +275,13 @@ class Desk:
             return [Change(**dict(zip(names, event, strict=True))) for event in found]
 
     def references(self, registration_id: str) -> list[tuple[str, str | None]]:
-        """Give the references of a registration, None where one was waived."""
-        return list(
-            self._connection.execute(
-                "SELECT f.kind, f.value FROM reference AS f JOIN event AS e USING (event) WHERE e.number = ?"
-                " ORDER BY f.event, f.kind",
-                [self._find(registration_id)],
-            )
+        """Give the references of a registration, by kind, the last of each; None where one was waived."""
+        found = self._connection.execute(
+            "SELECT f.kind, f.value FROM reference AS f JOIN event AS e USING (event) WHERE e.number = ?"
+            " ORDER BY f.event",
+            [self._register.find(registration_id)],
         )
+        return sorted(dict(found).items())
 
     def _transit(
         self,
@@ -269,9 +289,11 @@ class Desk:
         registration_id: str,
         act: Act,
         entries: Callable[[str, Sequence[Entry], int], tuple[Entry, ...]] | None = None,
+        *,
+        references: Sequence[tuple[str, str | None]] = (),
     ) -> Change:
         with self.writing():
-            number = self._find(registration_id)
+            number = self._register.find(registration_id)
             state, since, category = self._connection.execute(
                 "SELECT to_state, effective_at, category FROM event JOIN registration USING (number)"
                 " WHERE number = ? ORDER BY event DESC LIMIT 1",
@@ -290,7 +312,7 @@ class Desk:
             written = () if entries is None else entries(state, self._held(number), at)
             return self._record(
                 (number, registration_id, category), (action, state, transition.after), act, (at, recorded),
-                entries=written,
+                entries=written, references=references,
             )  # fmt: skip
 
     def _now(self) -> int:
@@ -307,14 +329,12 @@ class Desk:
             )
         return recorded if act.at is None else act.at
 
-    def _find(self, registration_id: str) -> int:
-        found = self._connection.execute(
-            "SELECT number FROM registration WHERE registration_id = ?", [registration_id]
-        ).fetchone()
-        if found is None:
-            raise RegistryError(f"{registration_id!r} is not at the desk {self.path}; check the id")
-        number: int = found[0]
-        return number
+    def _category(self, registration_id: str) -> str:
+        number = self._register.find(registration_id)
+        found: str = self._connection.execute(
+            "SELECT category FROM registration WHERE number = ?", [number]
+        ).fetchone()[0]
+        return found
 
     def _held(self, number: int) -> list[Entry]:
         return list(
@@ -324,39 +344,6 @@ class Desk:
                 [number],
             )
         )
-
-    def _next_id(self, kind: str, at: int) -> str:
-        year = datetime.fromtimestamp(at // 1_000_000_000, UTC).year
-        series = f"{_SERIES[kind]}-{year}-"
-        if series not in self._last_ids:
-            found = self._connection.execute(
-                "SELECT max(CAST(substr(registration_id, ?) AS INTEGER)) FROM registration"
-                " WHERE registration_id GLOB ?",
-                [len(series) + 1, f"{series}[0-9]*"],
-            ).fetchone()[0]
-            self._last_ids[series] = found or 0
-        while True:
-            self._last_ids[series] += 1
-            name = f"{series}{self._last_ids[series]:04d}"
-            if not self._is_known(name):
-                return name
-
-    def _is_known(self, registration_id: str) -> bool:
-        known = self._connection.execute(
-            "SELECT 1 FROM registration WHERE registration_id = ?", [registration_id]
-        ).fetchone()
-        return known is not None
-
-    def _register(self, registration_id: str, category: str) -> int:
-        if self._is_known(registration_id):
-            raise RegistryError(
-                f"{registration_id} is at the desk already; it is changed by approve, reject, suspend, revoke and"
-                " renew, and a new application takes a new id"
-            )
-        made = self._connection.execute(
-            "INSERT INTO registration (registration_id, category) VALUES (?, ?)", [registration_id, category]
-        )
-        return int(made.lastrowid or 0)
 
     def _record(
         self,

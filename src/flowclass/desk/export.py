@@ -7,14 +7,10 @@ import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import msgspec
-
 from flowclass.desk.desk import Desk
 from flowclass.errors import ConfigError
 from flowclass.registries import desk as reader
-from flowclass.registries.kinds import Nanoseconds
 from flowclass.registries.row import COLUMNS
-from flowclass.registries.timestamps import format_timestamp
 from flowclass.sinks.atomic import AtomicFile, output_error
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -81,15 +77,11 @@ def table(
         references = reader.references_by_number(connection) if with_references else {}
         return [
             {
-                **{column: _text(value) for column, value in values.items()},
+                **{column: reader.text_of(value) for column, value in values.items()},
                 **({"note_ref": references.get(number, "")} if with_references else {}),
             }
             for values, number in reader.held_rows(connection, at, known_at)
         ]
-
-
-def _text(value: str | Nanoseconds) -> str:
-    return value if isinstance(value, str) else format_timestamp(value)
 
 
 def _csv(rows: Iterable[Row], columns: list[str]) -> bytes:
@@ -101,8 +93,7 @@ def _csv(rows: Iterable[Row], columns: list[str]) -> bytes:
 
 
 def _jsonl(rows: Iterable[Row], columns: list[str]) -> bytes:
-    encode = msgspec.json.Encoder().encode
-    return b"".join(encode({column: row[column] for column in columns}) + b"\n" for row in rows)
+    return b"".join(reader.line_of(row, columns) for row in rows)
 
 
 def _parquet(rows: Iterable[Row], columns: list[str]) -> bytes:

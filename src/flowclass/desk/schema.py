@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from functools import lru_cache
 
-# The transitions of version 1; a test compares them with `states.TRANSITIONS`.
+# The transitions of version 1; a test compares those of the newest with `states.TRANSITIONS`.
 _PERMITTED = """
   ('apply', '', 'pending'), ('approve', 'pending', 'approved'), ('reject', 'pending', 'rejected'),
   ('suspend', 'approved', 'suspended'), ('approve', 'suspended', 'approved'), ('revoke', 'approved', 'revoked'),
@@ -101,6 +101,11 @@ BEGIN SELECT RAISE(ABORT, 'the history of the desk is only added to, at its end'
 # Statements that lead from version n to n + 1, in order.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (*_TABLES, *(guard for table in _KEYS for guard in _guards(table)), *_ORDER),
+    (
+        "DROP TRIGGER transition_is_not_replaced",
+        "INSERT INTO transition (action, from_state, to_state) VALUES ('amend', 'pending', 'pending')",
+        _guards("transition")[2],
+    ),
 )
 
 

@@ -34,6 +34,7 @@ TRANSITIONS = (
     Transition("apply", None, "pending"),
     Transition("approve", "pending", "approved"),
     Transition("reject", "pending", "rejected", True),
+    Transition("amend", "pending", "pending", True),
     Transition("suspend", "approved", "suspended", True),
     Transition("approve", "suspended", "approved", True),
     Transition("revoke", "approved", "revoked", True),
@@ -45,7 +46,14 @@ TRANSITIONS = (
     Transition("import", "approved", "suspended"),
     Transition("import", "approved", "revoked"),
 )
-_DONE = {"approve": "approved", "reject": "rejected", "suspend": "suspended", "revoke": "revoked", "renew": "renewed"}
+_DONE = {
+    "approve": "approved",
+    "reject": "rejected",
+    "amend": "amended",
+    "suspend": "suspended",
+    "revoke": "revoked",
+    "renew": "renewed",
+}
 
 
 def permitted(state: str) -> tuple[str, ...]:
@@ -65,7 +73,7 @@ def step(action: str, state: str, registration_id: str) -> Transition:
     Parameters
     ----------
     action : str
-        One of ``approve, reject, suspend, revoke, renew``.
+        One of ``approve, reject, amend, suspend, revoke, renew``.
     state : str
         Where the registration stands.
     registration_id : str

@@ -24,8 +24,9 @@ JOIN event AS s ON s.number = a.number AND s.action = 'apply'
 WHERE a.action = 'approve' AND a.from_state = 'pending' AND a.effective_at <= ?"""
 _STANDING = """
 WITH seen AS (SELECT number, max(event) AS last FROM event WHERE effective_at <= ? GROUP BY number)
-SELECT registration_id, category, to_state, effective_at
-FROM seen JOIN registration USING (number) JOIN event ON event.event = seen.last ORDER BY effective_at, event.number"""
+SELECT registration_id, category, to_state, CASE action WHEN 'amend' THEN
+    (SELECT min(effective_at) FROM event AS e WHERE e.number = event.number) ELSE effective_at END AS since
+FROM seen JOIN registration USING (number) JOIN event ON event.event = seen.last ORDER BY since, event.number"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

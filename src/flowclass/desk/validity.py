@@ -26,7 +26,7 @@ def approved(
     for prefix, protocols, asked_from, asked_until, submitted_at, _ in entries:
         begin = valid_from if valid_from is not None else asked_from if asked_from is not None else submitted_at
         end = valid_until if valid_until is not None else asked_until
-        _check_period(begin, end, registration_id)
+        check_period(begin, end, registration_id)
         found.append((prefix, protocols, begin, end, submitted_at, at))
     return tuple(found)
 
@@ -57,7 +57,7 @@ def renewed(
             f"{registration_id} is valid until {format_timestamp(last)}; a new period begins there or later"
         )
     begin = max(last, at) if valid_from is None else valid_from
-    _check_period(begin, valid_until, registration_id)
+    check_period(begin, valid_until, registration_id)
     found: list[Entry] = []
     for entry in entries:
         prefix, protocols, old_from, old_until, submitted_at, approved_at = entry
@@ -70,7 +70,14 @@ def renewed(
     return tuple(found)
 
 
-def _check_period(begin: int | None, end: int | None, registration_id: str) -> None:
+def check_period(begin: int | None, end: int | None, registration_id: str) -> None:
+    """Refuse a period that ends before it begins.
+
+    Raises
+    ------
+    RegistryError
+        With both instants.
+    """
     if begin is not None and end is not None and begin >= end:
         raise RegistryError(
             f"{registration_id} would be valid from {format_timestamp(begin)} until {format_timestamp(end)}; give a"

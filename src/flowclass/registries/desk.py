@@ -15,20 +15,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from flowclass.errors import RegistryError, RowProblem
 from flowclass.registries.kinds import Limits, Nanoseconds
-from flowclass.registries.row import RegistryRow, RowChecker
+from flowclass.registries.row import COLUMNS, RegistryRow, RowChecker
+from flowclass.registries.timestamps import format_timestamp
 
 NAME = "Desk"
 ENDINGS = (".desk",)
 BINARY = True
 BY_PATH = True
 APPLICATION_ID = 0x6663444B  # "fcDK"
-SCHEMA_VERSION = 1
+STEADY = True  # one transaction sees one state, whoever writes meanwhile
+SCHEMA_VERSION = 2
 BUSY_MS = 10_000
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_ID_AT = 68  # of the file header, https://www.sqlite.org/fileformat.html section 1.3
 FIRST_CHAIN = bytes(32)
+SHOWN_COLUMNS = tuple(column for column in COLUMNS if column != "note_ref")
 EVENT_COLUMNS = (
     "event", "number", "action", "from_state", "to_state", "who", "why", "effective_at", "recorded_at", "entries",
 )  # fmt: skip
@@ -65,7 +70,7 @@ def read(
     at: int | None = None,
     known_at: int | None = None,
 ) -> tuple[list[RegistryRow], list[RowProblem]]:
-    """Read the rows of a desk as of an instant, all from one state of the file.
+    """Read the rows of a desk as of an instant, all from one state of the file, whoever writes to it meanwhile.
 
     Parameters
     ----------
@@ -94,17 +99,45 @@ def read(
     RegistryError
         Where it is no desk, cannot be read, or its history was changed.
     """
+    return read_hashed(path, name=name, known_protocols=known_protocols, limits=limits, at=at, known_at=known_at)[:2]
+
+
+def read_hashed(
+    path: Path,
+    *,
+    name: str = "",
+    known_protocols: Collection[str] = (),
+    limits: Limits | None = None,
+    at: int | None = None,
+    known_at: int | None = None,
+) -> tuple[list[RegistryRow], list[RowProblem], str]:
+    """Give what `read` gives, and the SHA-256, in hex, of the rows: that of their export as JSON lines."""
     title = name or str(path)
+    digest = hashlib.sha256()
+    rows: list[RegistryRow] = []
     try:
         with closing(connect(path)) as connection:
             connection.execute("BEGIN")
             verify(connection, title)
             checker = RowChecker(title, known_protocols, limits)
-            found = enumerate(held_rows(connection, at, known_at), 1)
-            rows = [row for line, (values, _) in found if (row := checker.check(line, values)) is not None]
+            for line, (values, _) in enumerate(held_rows(connection, at, known_at), 1):
+                digest.update(line_of(values))
+                row = checker.check(line, values)
+                rows += [] if row is None else [row]
     except sqlite3.Error as problem:
         raise unreadable(title, problem) from problem
-    return rows, checker.finish()
+    return rows, checker.finish(), digest.hexdigest()
+
+
+def line_of(values: Mapping[str, str | Nanoseconds], columns: Sequence[str] = SHOWN_COLUMNS) -> bytes:
+    """Write one row as a line of JSON, in the order of the columns."""
+    texts = {column: text_of(values[column]) for column in columns}
+    return msgspec.json.encode(texts) + b"\n"
+
+
+def text_of(value: str | Nanoseconds) -> str:
+    """Write a value as a list of registrations has it."""
+    return value if isinstance(value, str) else format_timestamp(value)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -133,7 +166,7 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as problem:
         connection.close()
         raise unreadable(str(path), problem) from problem
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:  # the tables of all these are alike
         connection.close()
         advice = "use a newer flowclass" if version > SCHEMA_VERSION else "a command that writes brings it up to date"
         raise RegistryError(f"{path}: its version is {version}, this flowclass reads {SCHEMA_VERSION}; {advice}")
@@ -256,9 +289,9 @@ def _by_event(rows: Iterator[tuple[Any, ...]] | sqlite3.Cursor) -> dict[int, Seq
 
 def references_by_number(connection: sqlite3.Connection) -> Mapping[int, str]:
     """Give every registration's references as the text of `note_ref`, by its number."""
-    found: dict[int, list[str]] = {}
+    found: dict[int, dict[str, str]] = {}
     for number, kind, value in connection.execute(
         "SELECT e.number, f.kind, f.value FROM reference AS f JOIN event AS e USING (event) ORDER BY f.event, f.kind"
     ):
-        found.setdefault(number, []).append(f"{kind}:{'waived' if value is None else value}")
-    return {number: "; ".join(listed) for number, listed in found.items()}
+        found.setdefault(number, {})[kind] = f"{kind}:{'waived' if value is None else value}"  # the last one holds
+    return {number: "; ".join(text for _, text in sorted(kinds.items())) for number, kinds in found.items()}

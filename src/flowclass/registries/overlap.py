@@ -126,3 +126,58 @@ def overlaps(claims: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
 def _place(prefix: Network, index: int) -> tuple[int, int, int, int]:
     first, last = bounds(prefix)
     return prefix.version, first, -last, index
+
+
+def meeting(claims: Sequence[Claim], others: Sequence[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    """Give each claim that shares an address with one of the others at a time when both hold.
+
+    For few claims beside many others: linear in the others.
+
+    Parameters
+    ----------
+    claims, others : sequence of Claim
+        In any order.
+
+    Yields
+    ------
+    claim, other : Claim
+        In the order of `claims`; `other` is the narrowest that covers the claim, else the widest that it covers.
+    """
+    asked: dict[tuple[int, int, int], list[int]] = {}
+    for index, claim in enumerate(claims):
+        asked.setdefault((claim.prefix.version, *bounds(claim.prefix)), []).append(index)
+    ranges = sorted(asked)
+    lengths = {
+        version: sorted({c.prefix.prefixlen for c in claims if c.prefix.version == version}) for version in (4, 6)
+    }
+    best: dict[int, Claim] = {}
+    for other in others:
+        version, (first, last) = other.prefix.version, bounds(other.prefix)
+        found: list[int] = []
+        for length in lengths[version]:
+            if length < other.prefix.prefixlen:
+                host = (1 << (other.prefix.max_prefixlen - length)) - 1
+                found += asked.get((version, first & ~host, first | host), ())
+        for place in range(bisect.bisect_left(ranges, (version, first, 0)), len(ranges)):
+            if ranges[place][0] != version or ranges[place][1] > last:
+                break
+            found += asked[ranges[place]] if ranges[place][2] <= last else ()
+        for index in found:
+            if _share_time(claims[index], other) and _tells_more(claims[index], other, best.get(index)):
+                best[index] = other
+    for index in sorted(best):
+        yield claims[index], best[index]
+
+
+def _share_time(one: Claim, other: Claim) -> bool:
+    return one.span[0] < other.span[1] and other.span[0] < one.span[1]
+
+
+def _tells_more(claim: Claim, other: Claim, known: Claim | None) -> bool:
+    if known is None:
+        return True
+    covers, covered = (one.prefix.prefixlen <= claim.prefix.prefixlen for one in (other, known))
+    if covers != covered:
+        return covers
+    longer = other.prefix.prefixlen > known.prefix.prefixlen
+    return longer if covers else other.prefix.prefixlen < known.prefix.prefixlen

@@ -1,7 +1,8 @@
 """Opens a registry's source: finds its format by content or ending, and refuses a file that changes meanwhile.
 
 A format is a module of this folder with NAME, ENDINGS, `recognise(head)` and `read(data, ...)`; one with BY_PATH is
-given the path instead of the octets, and one with BINARY always begins with its signature.
+given the path instead of the octets, one with STEADY reads one state of it whoever writes meanwhile, and one with
+BINARY always begins with its signature.
 Nothing lists the formats but the folder.
 """
 
@@ -46,6 +47,8 @@ class Format:
         Whether every such file is recognised by its first octets.
     by_path : bool
         Whether `read` takes the path instead of the octets.
+    steady : bool
+        Whether `read` sees one state of the file although others write to it.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Format:
     read: Callable[..., tuple[list[RegistryRow], list[RowProblem]]]
     binary: bool
     by_path: bool
+    steady: bool
 
 
 @cache
@@ -70,6 +74,7 @@ def formats() -> tuple[Format, ...]:
             read=module.read,
             binary=getattr(module, "BINARY", False),
             by_path=getattr(module, "BY_PATH", False),
+            steady=getattr(module, "STEADY", False),
         )
         for module in modules
         if hasattr(module, "ENDINGS")
@@ -152,7 +157,7 @@ def read_source(
             elif not stat.S_ISREG(before.st_mode):
                 raise RegistryError(f"{path}: {form.name} is read from a plain file only; save it as one")
             rows, problems = form.read(source, name=str(path), known_protocols=known_protocols, limits=limits)
-            if form.by_path:
+            if form.by_path and not form.steady:
                 _refuse_changed(path, before, path.stat(), before.st_size)
     except OSError as problem:
         why = problem.strerror or str(problem)

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from flowclass.anonymize import CryptoPan, refuse_anonymized, source_name
 from flowclass.registry import Registry
 from flowclass.report.inside import Inside
 from flowclass.report.judged import CLASSES, OUTCOMES, TIERS, with_ends, with_marks
 from flowclass.report.records import Records
 from flowclass.report.registrations import beside_registry
+from flowclass.report.stand_ins import RUN, with_stand_ins
 from flowclass.report.sums import Sums, grouped, rows_of
 from flowclass.types import check_range
 
@@ -45,11 +47,14 @@ class ReportOptions:
         The list of registrations, for those never seen and those that end soon.
     most : int
         Rows of a table; how many were left out is said.
+    anonymize : CryptoPan, optional
+        The key by which the report has other addresses. A run that was anonymised with it already stays as it is.
     """
 
     scope: tuple[str, ...] = ()
     registry: Registry | None = None
     most: int = 200
+    anonymize: CryptoPan | None = None
 
     def __post_init__(self) -> None:
         check_range("rows", self.most, 1, 100_000)
@@ -73,13 +78,15 @@ def figures_of(path: Path, options: ReportOptions | None = None) -> dict[str, An
     Raises
     ------
     SourceError, SchemaError
-        When the file cannot be read or holds no flow records.
+        When the file cannot be read or holds no flow records, or was anonymised with another key.
     """
     chosen = options or ReportOptions()
     records = Records(path)
     run = _run(records)
-    inside = Inside(chosen.scope, anonymized=bool(records.metadata.get("anonymized")))
-    sums = _Sums(run["time_start"] or 0, _width(run))
+    done = bool(records.metadata.get("anonymized"))
+    key = _key(records, chosen.anonymize)
+    inside = Inside(chosen.scope, anonymized=done, hidden=key is not None)
+    sums = _Sums(run["time_start"] or 0, _width(run), key)
     for table in records.tables():
         sums.add(with_marks(table), inside)
     seen = _registrations(sums.registrations, chosen.most)
@@ -101,14 +108,23 @@ def figures_of(path: Path, options: ReportOptions | None = None) -> dict[str, An
             "scope": list(inside.scope),
             **_hosts(sums, chosen.most),
         },
-        "provenance": _provenance(records, chosen.most),
+        "provenance": _provenance(records, chosen.most, key),
     }
+
+
+def _key(records: Records, asked: CryptoPan | None) -> CryptoPan | None:
+    """Give the key to anonymise with: none where the run is anonymised with it already."""
+    if asked is None or records.metadata.get("anonymization_key") == asked.fingerprint:
+        return None
+    refuse_anonymized(str(records.path), {f"flowclass.{name}": text for name, text in records.metadata.items()})
+    return asked
 
 
 class _Sums:
     """All groups that one pass over the records fills."""
 
-    def __init__(self, start: int, width: int) -> None:
+    def __init__(self, start: int, width: int, key: CryptoPan | None = None) -> None:
+        self._key = key
         self.width = width
         self.start = start // width * width
         self.outcomes = Sums(("outcome", "phase", "reason", "registry_match", "gravity"), _TOTALS)
@@ -137,8 +153,8 @@ class _Sums:
         self.timeline.add(table)
         self.registrations.add(table.filter(pc.is_valid(table["registration_id"])))
         flows, hosts, without = with_ends(table.filter(table["open"]), inside)
-        self.endpoints.add(flows)
-        self.hosts.add(hosts)
+        self.endpoints.add(with_stand_ins(flows, self._key))
+        self.hosts.add(with_stand_ins(hosts, self._key))
         self.without_inside += without
 
 
@@ -328,16 +344,18 @@ def _listed(table: Any, key: str, value: str, shown: Any) -> dict[str, list[str]
     return {name: sorted(values) for name, values in found.items()}
 
 
-def _provenance(records: Records, most: int) -> dict[str, Any]:
+def _provenance(records: Records, most: int, key: CryptoPan | None) -> dict[str, Any]:
     known = dict(records.metadata)
+    if key is not None:
+        known |= {name.removeprefix("flowclass."): text for name, text in key.metadata().items()}
     inputs, balance = _parsed(known.pop("inputs", "")), _parsed(known.pop("balance", ""))
     listed = [
-        {"name": str(one.get("name", "")), "size": one.get("size")}
-        for one in (inputs if isinstance(inputs, list) else [])
+        {"name": str(one.get("name", "")) if key is None else source_name(place), "size": one.get("size")}
+        for place, one in enumerate(inputs if isinstance(inputs, list) else [])
         if isinstance(one, dict)
     ]
     return {
-        "file": str(records.path),
+        "file": str(records.path) if key is None else RUN,
         "metadata": known,
         "inputs": listed[:most],
         "inputs_total": len(listed),

@@ -26,6 +26,8 @@ class Inside:
         The operator's own prefixes; empty = private space.
     anonymized : bool
         Whether the addresses are not the real ones; then nothing is inside without a scope.
+    hidden : bool
+        Whether the addresses are not to be shown, those of the scope neither.
 
     Attributes
     ----------
@@ -45,11 +47,13 @@ class Inside:
     (True, False, True)
     """
 
-    def __init__(self, scope: Iterable[str] = (), *, anonymized: bool = False) -> None:
+    def __init__(self, scope: Iterable[str] = (), *, anonymized: bool = False, hidden: bool = False) -> None:
         given = tuple(scope)
-        self.scope = given
+        self.scope = () if hidden else given
         self.known = bool(given) or not anonymized
-        if given:
+        if given and hidden:
+            self.rule = f"the {len(given)} prefixes given with --scope, which are not shown as addresses are anonymised"
+        elif given:
             self.rule = f"the prefixes given with --scope: {', '.join(given)}"
         elif anonymized:
             self.rule = (

@@ -14,6 +14,7 @@ COMMANDS = {
     "show": "Say what a registry or snapshot holds.",
     "diff": "Say what changed between two registries.",
     "apply": "Take an application in.",
+    "amend": "Change what a pending application asks for.",
     "approve": "Approve what is pending, give back what is suspended.",
     "reject": "Reject what is pending.",
     "suspend": "Suspend what is approved.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -10,9 +9,9 @@ import click
 from flowclass import _core
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
-from flowclass.cli.registry.at_desk import acting, open_desk, show
+from flowclass.cli.registry.at_desk import acting, open_desk, show, with_references, words
 from flowclass.desk.acts import Act
-from flowclass.desk.applications import REFERENCES, Application
+from flowclass.desk.applications import Application
 
 
 @click.command(short_help="Take an application in.")
@@ -22,12 +21,7 @@ from flowclass.desk.applications import REFERENCES, Application
 @click.option("--valid-from", default="", help="Inclusive, ISO 8601; from the application on by default.")
 @click.option("--valid-until", default="", help="Exclusive, ISO 8601; without an end by default.")
 @click.option("--id", "registration_id", default="", help="Its id; the next one of the year by default.")
-@click.option("--company", help="Where the registrar's file with the company's registration lies.")
-@click.option("--taxpayer", help="Where the file with the taxpayer status lies.")
-@click.option("--identity", help="Where the file with the proof of identity lies.")
-@click.option("--letter", help="Where the file with the employer's letter lies.")
-@click.option("--file", help="Where the file with the application itself lies.")
-@click.option("--waive", multiple=True, type=click.Choice(list(REFERENCES)), help="A reference that need not be given.")
+@with_references
 @acting
 @common
 def apply(
@@ -50,12 +44,13 @@ def apply(
 
     An organization gives references to its company's registration, taxpayer status and proof of identity, a freelancer
     to the proof of identity and the employer's letter; an embassy, say, has some of them waived. A reference says where
-    the registrar's own file lies: what is in the file does not belong here.
+    the registrar's own file lies: what is in the file does not belong here. Addresses that another registration at the
+    desk claims at the same time are warned of.
     """
     application = Application(
         category=category,
         prefixes=prefixes,
-        protocols=tuple(part for part in re.split(r"[;\s]+", protocols) if part),
+        protocols=words(protocols),
         valid_from=valid_from,
         valid_until=valid_until,
         registration_id=registration_id.strip(),
@@ -64,7 +59,8 @@ def apply(
     )
     known = frozenset(_core.known_protocols())
     application.rows(known)  # a bad one makes no desk
-    with open_desk(desk, create=True) as opened:
+    with open_desk(desk, create=True) as opened, opened.writing():
         change, warnings = opened.apply(application, Act(who=who, why=why, at=at), known_protocols=known)
+        warnings += opened.overlapping(change.registration_id)
     show([change], as_json=as_json, warnings=warnings)
     return Exit.DONE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,9 +12,11 @@ import click
 import msgspec
 
 from flowclass.cli import config
-from flowclass.cli.options import setting
+from flowclass.cli.exit_codes import Exit
+from flowclass.cli.options import common, setting
 from flowclass.cli.values import clean
-from flowclass.desk.acts import Change
+from flowclass.desk.acts import Act, Change
+from flowclass.desk.applications import REFERENCES
 from flowclass.desk.desk import Desk
 from flowclass.errors import RowProblem
 from flowclass.registries.timestamps import format_timestamp, parse_timestamp
@@ -66,6 +70,50 @@ def acting(command: Command) -> Command:
     return command
 
 
+def decision(action: str, short: str, sentence: str) -> click.Command:
+    """Make a command that does one thing to registrations, all of them or none, and takes nothing but a reason.
+
+    Parameters
+    ----------
+    action : str
+        The command, and the method of `Desk`.
+    short, sentence : str
+        Its help.
+    """
+
+    def decide(*, ids: tuple[str, ...], desk: Path, who: str, why: str, at: int | None, as_json: bool) -> int:
+        act = Act(who=who, why=why, at=at)
+        with open_desk(desk) as opened, opened.writing():
+            changes = [getattr(opened, action)(registration_id, act) for registration_id in ids]
+        show(changes, as_json=as_json)
+        return Exit.DONE
+
+    decide.__doc__ = sentence
+    argument = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+    return click.command(name=action, short_help=short)(argument(acting(common(decide))))
+
+
+def with_references(command: Command) -> Command:
+    """Declare the options that say where the registrar's files lie."""
+    for option in (
+        click.option(
+            "--waive", multiple=True, type=click.Choice(list(REFERENCES)), help="A reference that need not be given."
+        ),
+        click.option("--file", help="Where the file with the application itself lies."),
+        click.option("--letter", help="Where the file with the employer's letter lies."),
+        click.option("--identity", help="Where the file with the proof of identity lies."),
+        click.option("--taxpayer", help="Where the file with the taxpayer status lies."),
+        click.option("--company", help="Where the registrar's file with the company's registration lies."),
+    ):
+        command = option(command)
+    return command
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Take a list apart at ';' and spaces."""
+    return tuple(part for part in re.split(r"[;\s]+", text) if part)
+
+
 def open_desk(path: Path, *, create: bool = False) -> Desk:
     """Open the desk, saying so where it is new."""
     if create and not path.exists():
@@ -73,12 +121,16 @@ def open_desk(path: Path, *, create: bool = False) -> Desk:
     return Desk(path, create=create)
 
 
-def show(changes: Sequence[Change], *, as_json: bool, warnings: Iterable[RowProblem] = ()) -> None:
+def show(changes: Sequence[Change], *, as_json: bool, warnings: Sequence[RowProblem] = ()) -> None:
     """Print what was done."""
     for warning in warnings:
         click.echo(clean(str(warning)), err=True)
     if as_json:
-        content = {"schema": "flowclass.registry.changes/1", "changes": [facts(change) for change in changes]}
+        content = {
+            "schema": "flowclass.registry.changes/1",
+            "changes": [facts(change) for change in changes],
+            "warnings": [asdict(warning) for warning in warnings],
+        }
         click.echo(msgspec.json.encode(content).decode())
         return
     for change in changes:
@@ -103,5 +155,5 @@ def _states(change: Change) -> str:
     if change.from_state is None:
         return change.to_state
     if change.from_state == change.to_state:
-        return f"{change.to_state}, renewed"
+        return f"{change.to_state}, {'amended' if change.action == 'amend' else 'renewed'}"
     return f"{change.from_state} -> {change.to_state}"

@@ -14,10 +14,13 @@ from flowclass import _core
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
 from flowclass.cli.registry.at_desk import moment
+from flowclass.cli.registry.limits import with_limits
 from flowclass.cli.scope import read_scope
 from flowclass.cli.values import clean, instant
 from flowclass.errors import RegistryError
 from flowclass.registries import desk
+from flowclass.registries.kinds import Limits
+from flowclass.registries.source import HEAD
 from flowclass.registry import Registry, RegistryEntry
 from flowclass.snapshot import SnapshotSource
 
@@ -30,6 +33,7 @@ from flowclass.snapshot import SnapshotSource
 )
 @click.option("--built-at", type=instant, help="The time of building to write into it; now by default.")
 @click.option("--at", type=moment, help="The instant that a registrar's desk is taken as of; now by default.")
+@with_limits
 @common
 def build(
     *,
@@ -38,6 +42,8 @@ def build(
     scope: Path | None,
     built_at: datetime | None,
     at: int | None,
+    widest_ipv4: int,
+    widest_ipv6: int,
     as_json: bool,
 ) -> int:
     """Compile the registries SOURCE... into one snapshot.
@@ -45,7 +51,8 @@ def build(
     It appears complete or not at all, and is mapped and verified wherever a registry is taken. The same sources, scope
     and --built-at give the same octets. Exit with 5 when a row of a source is not valid.
     """
-    loaded = [(source, *_load(source, at)) for source in sources]
+    limits = Limits(widest_ipv4=widest_ipv4, widest_ipv6=widest_ipv6)
+    loaded = [(source, *_load(source, at, limits)) for source in sources]
     _refuse_duplicates(loaded)
     problems = [problem for _, registry, _ in loaded for problem in registry.warnings]
     prefixes = {prefix for _, registry, _ in loaded for prefix in registry.scope}
@@ -74,17 +81,30 @@ def build(
     return Exit.DONE
 
 
-def _load(source: Path, at: int | None) -> tuple[Registry, str]:
-    """Give a source, as of an instant where it is a desk, and the SHA-256 of the octets it was read from."""
+def _load(source: Path, at: int | None, limits: Limits) -> tuple[Registry, str]:
+    """Give a source, as of an instant where it is a desk, and a SHA-256 of what was read.
+
+    Of a desk, to which others may write meanwhile, it is that of the rows; of any other file that of its octets.
+    """
+    if at is not None or _is_desk(source):
+        known = frozenset(_core.known_protocols())
+        rows, problems, sha256 = desk.read_hashed(source, known_protocols=known, limits=limits, at=at)
+        if any(problem.severity == "error" for problem in problems):
+            raise RegistryError(f"{source}: the desk is refused; correct these and build again", problems)
+        return Registry(rows, problems=problems), sha256
     before = _sha256(source)
-    if at is None:
-        registry = Registry.load(source)
-    else:
-        rows, problems = desk.read(source, known_protocols=frozenset(_core.known_protocols()), at=at)
-        registry = Registry(rows, problems=problems)
+    registry = Registry.load(source, limits=limits)
     if _sha256(source) != before:
         raise RegistryError(f"{source}: the registry was changed while it was read; build again")
     return registry, before
+
+
+def _is_desk(source: Path) -> bool:
+    try:
+        with source.open("rb") as file:
+            return desk.recognise(file.read(HEAD))
+    except OSError as problem:
+        raise _unreadable(source, problem) from problem
 
 
 def _sha256(path: Path) -> str:
@@ -92,8 +112,11 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as problem:
-        why = problem.strerror or str(problem)
-        raise RegistryError(f"{path}: the registry cannot be read: {why}; check the path") from problem
+        raise _unreadable(path, problem) from problem
+
+
+def _unreadable(path: Path, problem: OSError) -> RegistryError:
+    return RegistryError(f"{path}: the registry cannot be read: {problem.strerror or problem}; check the path")
 
 
 def _refuse_duplicates(loaded: list[tuple[Path, Registry, str]]) -> None:

@@ -11,33 +11,17 @@ import click
 import msgspec
 
 from flowclass.cli.exit_codes import Exit
-from flowclass.cli.options import common, setting
+from flowclass.cli.options import common
+from flowclass.cli.registry.limits import with_limits
 from flowclass.cli.values import clean
 from flowclass.errors import RegistryError, RowProblem
 from flowclass.registries.kinds import KINDS, Limits
 from flowclass.registry import Registry
 
-_USUAL = Limits()
-
 
 @click.command(short_help="Check every row of a registry.")
 @click.argument("source", type=click.Path(path_type=Path))
-@setting(
-    "--widest-ipv4",
-    type=click.IntRange(0, 32),
-    default=_USUAL.widest_ipv4,
-    show_default=True,
-    metavar="BITS",
-    help="Warn of IPv4 prefixes that are shorter.",
-)
-@setting(
-    "--widest-ipv6",
-    type=click.IntRange(0, 128),
-    default=_USUAL.widest_ipv6,
-    show_default=True,
-    metavar="BITS",
-    help="Warn of IPv6 prefixes that are shorter.",
-)
+@with_limits
 @click.option("-v", "--verbose", is_flag=True, help="Every problem, not the first of each kind alone.")
 @common
 def check(source: Path, widest_ipv4: int, widest_ipv6: int, verbose: bool, as_json: bool) -> int:

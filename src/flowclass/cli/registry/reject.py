@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from flowclass.cli.registry.at_desk import decision
 
-import click
-
-from flowclass.cli.exit_codes import Exit
-from flowclass.cli.options import common
-from flowclass.cli.registry.at_desk import acting, open_desk, show
-from flowclass.desk.acts import Act
-
-
-@click.command(short_help="Reject what is pending.")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@acting
-@common
-def reject(*, ids: tuple[str, ...], desk: Path, who: str, why: str, at: int | None, as_json: bool) -> int:
-    """Reject the pending applications ID..., with --why: all of them or none."""
-    act = Act(who=who, why=why, at=at)
-    with open_desk(desk) as opened, opened.writing():
-        changes = [opened.reject(registration_id, act) for registration_id in ids]
-    show(changes, as_json=as_json)
-    return Exit.DONE
+reject = decision(
+    "reject",
+    "Reject what is pending.",
+    "Reject the pending applications ID..., with --why: all of them or none.",
+)
