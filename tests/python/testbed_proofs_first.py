@@ -54,7 +54,9 @@ def ordinary_proof(label: dict[str, Any], sent: list[bytes], received: list[byte
         case "tls":
             return sent[0][:2] == b"\x16\x03" and sent[0][5] == 1 and received[0][:2] == b"\x16\x03"
         case "http":
-            return sent[0].startswith(b"GET /") and received[0].startswith(b"HTTP/1.1 200")
+            if sent[0].startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+                return received[0][3] == 4  # the server's settings
+            return sent[0].startswith(b"GET /") and received[0][:12] in (b"HTTP/1.1 200", b"HTTP/1.0 200")
         case "ssh":
             return sent[0].startswith(b"SSH-2.0-") and received[0].startswith(b"SSH-2.0-")
         case "dns":
