@@ -7,17 +7,17 @@ from pathlib import Path
 
 from .host import Host
 
-__all__ = ["GATEWAY", "LEASE", "has_link", "put_pppd"]
+__all__ = ["GATEWAY", "LEASE", "ROOT", "has_link", "put_pppd"]
 
 GATEWAY, LEASE = "10.94.3.1", "10.94.3.10"
-_ROOT = Path(__file__).resolve().parents[2]
-_PPPD = "/usr/sbin/pppd"
+# What the interpreter must know to find this package in a host.
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def put_pppd(host: Host) -> Path:
     """Write the host's pppd, which is the user-space one of `peers.ppp`; its log is ``ppp.log`` in the host's folder."""
     text = f"""#!/bin/sh
-PYTHONPATH={_ROOT} PPP_LOG={host.folder}/ppp.log exec {sys.executable} -m datasets.testbed.peers.ppp "$@"
+PYTHONPATH={ROOT} PPP_LOG={host.folder}/ppp.log exec {sys.executable} -m datasets.testbed.peers.ppp "$@"
 """
     return host.write("pppd", text, mode=0o755)
 

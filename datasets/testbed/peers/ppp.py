@@ -2,8 +2,9 @@
 
 It speaks, on its standard input and output, PPP in the framing of RFC 1662 §4 (octet stuffing, FCS-16): LCP and PAP
 (RFC 1661, RFC 1334), IPCP (RFC 1332), echo requests, and IPv4 from and to a tun device. Of pppd's arguments it
-understands two: ``LOCAL:REMOTE``, which makes it the end that asks for a password and gives an address, and
-``pty COMMAND``, which runs a command at the other end of its line instead. It logs into the file PPP_LOG names.
+understands three: ``LOCAL:REMOTE``, which makes it the end that asks for a password and gives an address, ``silent``,
+which makes it wait for the other end's first frame, and ``pty COMMAND``, which runs a command at the other end of its
+line instead. It logs into the file PPP_LOG names.
 """
 
 from __future__ import annotations
@@ -115,9 +116,12 @@ class Peer:
     ----------
     local, remote : str
         Addresses that this end knows and gives; empty on the end that is given one.
+    silent : bool
+        Whether it waits for the other end to begin.
     """
 
-    def __init__(self, local: str = "", remote: str = "") -> None:
+    def __init__(self, local: str = "", remote: str = "", *, silent: bool = False) -> None:
+        self._waits = silent
         self.serves = bool(remote)
         self.local, self.remote = local, remote
         magic = os.urandom(4)
@@ -140,6 +144,8 @@ class Peer:
 
     def tick(self, now: float) -> Iterator[bytes]:
         """Give the frames that are due: requests again, the password again, echo requests."""
+        if self._waits:
+            return
         yield from self._ask_again(self._lcp, now)
         if not self._lcp.is_open:
             return
@@ -159,6 +165,7 @@ class Peer:
 
     def receive(self, frame: bytes) -> Iterator[bytes]:
         """Give the answers to a frame that is not IPv4."""
+        self._waits = False
         protocol = int.from_bytes(frame[:2], "big")
         if len(frame) < 6:
             return
@@ -271,7 +278,8 @@ def main(argv: list[str]) -> int:
     if "dryrun" in argv:  # a server asks so whether it may load a plugin
         return 1
     addresses = next((found for word in argv if (found := re.fullmatch(r"([\d.]+):([\d.]+)", word))), None)
-    peer = Peer(addresses[1], addresses[2]) if addresses else Peer()
+    ends = (addresses[1], addresses[2]) if addresses else ("", "")
+    peer = Peer(*ends, silent="silent" in argv)
     log = Path(os.environ.get("PPP_LOG", "/dev/null")).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115
     log.write(f"started with {argv}\n")
     source, sink = _open_line(argv)
