@@ -36,7 +36,7 @@ NUMBERS = ("flows", "bytes", "inside")
 )
 @common
 def diff(*, run_a: Path, run_b: Path, registry: Path | None, scope: Path | None, as_json: bool) -> int:
-    r"""Say which outcomes change from RUN_A to RUN_B, and for how many flows, bytes and inside addresses.
+    """Say which outcomes change from RUN_A to RUN_B, and for how many flows, bytes and inside addresses.
 
     Each run is what classify, match or judge wrote: Parquet, Arrow, JSON lines or CSV, or a folder of these. Flows are
     paired by flow_id, and grouped by protocol, outcome and reason in both runs, with --registry also by the category of
@@ -49,7 +49,7 @@ def diff(*, run_a: Path, run_b: Path, registry: Path | None, scope: Path | None,
     flowclass judge flows.parquet --registry next.fcr --policy enforce.toml -o what_if.parquet
     flowclass diff flows.parquet what_if.parquet --registry next.fcr
     flowclass diff flows.parquet what_if.parquet --json | jq '.changes[] | select(.outcome_b == "violation")'
-    """
+    """  # noqa: D301 click looks for the octet, not for the two letters
     own = () if scope is None else read_scope(scope)
     found = compare_runs(run_a, run_b, registry=registry, scope=own)
     if as_json:

@@ -65,7 +65,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say the version.")
 def app() -> None:
-    r"""Say for every network flow which VPN or tunnel protocol it is, with evidence.
+    """Say for every network flow which VPN or tunnel protocol it is, with evidence.
 
     `flowclass a.pcap` means `flowclass classify a.pcap`.
 
@@ -76,7 +76,7 @@ def app() -> None:
 
     \b
     Link types: Ethernet, raw IP, NULL/LOOP, Linux cooked (1 and 2), PPP, Cisco HDLC, 802.11 with radiotap, NFLOG.
-    """
+    """  # noqa: D301 click looks for the octet, not for the two letters
 
 
 def run(args: Sequence[str]) -> int:
