@@ -259,6 +259,10 @@ void bind_registry(nb::module_& module) {
         .def_prop_ro("memory_bytes", &Registry::memory_bytes)
         .def_prop_ro("set_count", [](const Registry& self) { return self.sets().size(); })
         .def_prop_ro("tree_bytes", [](const Registry& self) { return self.tree().memory_bytes(); })
+        .def_prop_ro(
+            "leaf_bytes",
+            [](const Registry& self) { return self.tree().leaf_bytes(); },
+            "Of tree_bytes, the answers in the nodes; goes through the tree.")
         .def("find_v4",
              &find_v4,
              nb::arg("addresses").noconvert(),
