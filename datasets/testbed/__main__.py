@@ -194,7 +194,9 @@ def _positive(text: str) -> int:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    # An exception, so that namespaces are taken away on the way out.
+    # An exception, so that namespaces are taken away on the way out; a second signal does not stop that.
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -25,7 +25,8 @@ from .scenario import DEFAULT_SEED, Addresses, subnet
 __all__ = ["FAR", "MIDDLE", "NEAR", "TAP", "network", "owner", "sweep", "work_folder"]
 
 _PREFIX = "flowclass-tb"
-_NAME = re.compile(rf"{_PREFIX}-(\d+)-(\d+)-(?:client|router|server)")
+_ROLES = ("client", "router", "server")
+_NAME = re.compile(rf"{_PREFIX}-(\d+)-(\d+)-(?:{'|'.join(_ROLES)})")
 _FOLDER = re.compile(rf"{_PREFIX}-(\d+)-(\d+)-")
 # Where the recorder in the middle listens: the router's interface towards the client, or, on an impaired path, one
 # end of a wire inside the router (the other end is MIDDLE; NEAR and FAR lead to the client and the server).
@@ -55,7 +56,7 @@ def network(
     sweep()
     hosts: list[Host] = []
     try:
-        for role, own in (("client", addresses.client), ("router", ()), ("server", addresses.server)):
+        for role, own in zip(_ROLES, (addresses.client, (), addresses.server), strict=True):
             (folder / role).mkdir()
             name = f"{owner()}-{role}"
             _ip("netns", "add", name)
@@ -71,8 +72,8 @@ def network(
     finally:
         for host in hosts:
             host.stop_all()
-        for host in hosts:
-            _remove(host.namespace)
+        for role in _ROLES:  # by name: a signal may have come between the making of one and the note of it
+            _remove(f"{owner()}-{role}")
 
 
 def sweep() -> None:

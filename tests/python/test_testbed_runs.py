@@ -62,7 +62,7 @@ def test_the_card_counts_what_the_lists_say(tmp_path: Path) -> None:
 
 def test_impaired_captures_say_what_was_done_to_them() -> None:
     records = [json.loads(line) for line in (ROOT / "datasets" / "captures.jsonl").read_text().splitlines()]
-    stated = {record["capture"]: record["impairments"] for record in records if record["impairments"]}
+    stated = {record["capture"]: record["impairments"] for record in records if record.get("impairments")}
     for name in scenario.all_names():
         each = scenario.load(name)
         if not each.path.stated() or each.capture not in {record["capture"] for record in records}:
@@ -176,7 +176,7 @@ def rooted() -> Iterator[None]:
     """Skip where namespaces cannot be made; beside the test's own, the machine must be as it was."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
-    for tool in ("ip", "ethtool", "tcpdump", "ping"):
+    for tool in ("ip", "ethtool", "tcpdump", "ping", "ps"):
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
     name = f"flowclass-try-{os.getpid()}"
@@ -252,6 +252,24 @@ def test_a_living_run_is_left_alone_and_a_signal_cleans_up(tmp_path: Path) -> No
     other.send_signal(signal.SIGTERM)
     assert other.wait(20) == 128 + signal.SIGTERM
     assert left_of(other.pid) == []
+
+
+@pytest.mark.usefixtures("rooted")
+def test_a_signal_to_all_ends_what_it_started(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "datasets.testbed", "all", "-j", "2", "--program", "icmp", "-o", str(tmp_path)]
+    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 20
+    while not (children := children_of(process.pid)) or not all(map(left_of, children)):
+        assert time.monotonic() < end, "nothing was started"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGTERM
+    assert [left_of(child) for child in children] == [[]] * len(children)
+
+
+def children_of(pid: int) -> list[int]:
+    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in told.stdout.split()]
 
 
 def test_a_namesake_of_a_dead_run_does_not_keep_what_it_left() -> None:
