@@ -9,6 +9,7 @@ from .traffic import CURL, NGINX, PING, ping, silence, start_web_server
 
 __all__ = [
     "IP",
+    "IPTABLES",
     "USE",
     "check_choice",
     "check_port",
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 IP = Requirement(name="ss", executable="ss", package="apt: iproute2", version=("ss", "-V"))
+IPTABLES = Requirement(
+    name="iptables", executable="iptables", package="apt: iptables", version=("iptables", "--version")
+)
 # What `use_path` needs.
 USE = (NGINX, CURL, PING)
 
