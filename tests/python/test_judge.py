@@ -141,3 +141,9 @@ def test_hostile_records(column: str, value: str | None, sentence: str, plain: p
     marked = plain.replace_schema_metadata({"flowclass.anonymized": "cryptopan"})
     with pytest.raises(flowclass.SchemaError, match="anonymised"):
         flowclass.judge(marked, registry=REGISTRY)
+
+
+@pytest.mark.parametrize("column", ["variant", "tier", "matched_end"])
+def test_records_without_a_column(column: str, plain: pa.Table) -> None:
+    with pytest.raises(flowclass.SchemaError, match=f"it has no column {column}"):
+        flowclass.judge(plain.drop_columns([column]), registry=REGISTRY)

@@ -15,7 +15,7 @@ from flowclass import _core
 from flowclass.anonymize import fingerprint_in
 from flowclass.errors import ConfigError, SchemaError
 from flowclass.pipeline.records import JUDGED, Records, as_text, encoded, octets_of
-from flowclass.pipeline.tally import Tally
+from flowclass.pipeline.tally import KEYS, Tally
 from flowclass.policy import Policy
 from flowclass.registries.timestamps import datetime_to_ns, parse_timestamp
 from flowclass.registry import Instant, Registry
@@ -214,4 +214,5 @@ def _refuse(records: Records) -> None:
         raise SchemaError(
             f"{records.name}: its addresses are anonymised: no registry knows them; judge the run it was made of"
         )
-    records.refuse_other_columns([arrow_schema().field(column) for column in (*ASKED, *JUDGED)])
+    wanted = dict.fromkeys((*ASKED, *JUDGED, *KEYS))
+    records.refuse_other_columns([arrow_schema().field(column) for column in wanted])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_KEYS = ("protocol_class", "protocol", "variant", "tier", "registry_match", "policy_outcome")
+KEYS = ("protocol_class", "protocol", "variant", "tier", "registry_match", "policy_outcome")
 
 
 class Tally:
@@ -33,8 +33,8 @@ class Tally:
         self.flows += batch.num_rows
         if batch.num_rows == 0:
             return
-        counted = pa.Table.from_batches([batch]).select(_KEYS).group_by(list(_KEYS)).aggregate([([], "count_all")])
-        columns = [counted.column(name).to_pylist() for name in (*_KEYS, "count_all")]
+        counted = pa.Table.from_batches([batch]).select(KEYS).group_by(list(KEYS)).aggregate([([], "count_all")])
+        columns = [counted.column(name).to_pylist() for name in (*KEYS, "count_all")]
         for *key, count in zip(*columns, strict=True):
             self.groups[tuple(key)] += count
 
@@ -46,7 +46,7 @@ class Tally:
         *keys : str
             Of ``protocol_class, protocol, variant, tier, registry_match, policy_outcome``.
         """
-        places = [_KEYS.index(key) for key in keys]
+        places = [KEYS.index(key) for key in keys]
         out: Counter[tuple[str | None, ...]] = Counter()
         for group, count in self.groups.items():
             out[tuple(group[place] for place in places)] += count
