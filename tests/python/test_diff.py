@@ -230,6 +230,9 @@ def test_command(classified: pa.Table, later: pa.Table, tmp_path: Path, flowclas
     assert any(line.startswith("A alone   2 flows, ") for line in lines)
     assert classified.column("flow_id")[1].as_py() in done.out
     assert any("allow_grace -> violation" in line and "freelancer: software" in line for line in lines)
+    config = tmp_path / "config.toml"
+    config.write_text(f"registry = '{REGISTRY}'\n")
+    assert flowclass_command("diff", one, other, "--config", config).out == done.out
     scope.write_text("# ours\n203.0.113.14\n")
     scoped = json.loads(flowclass_command("diff", one, other, "--scope", scope, "--json").out)
     assert {change["flow_id"] for change in scoped["changes"] if change["inside_addresses"]} == {

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from flowclass.cli.exit_codes import Exit
-from flowclass.cli.options import common
+from flowclass.cli.options import common, setting, with_config_for
 from flowclass.cli.scope import read_scope
 from flowclass.cli.values import clean
 from flowclass.registries.timestamps import format_timestamp
@@ -26,9 +26,8 @@ NUMBERS = ("flows", "bytes", "inside")
 @click.command(short_help="Say which outcomes change from one run to another.")
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
-@click.option(
-    "--registry", type=click.Path(path_type=Path), help="A registry, to tell the category of each registration."
-)
+@with_config_for("registry")
+@setting("--registry", type=click.Path(path_type=Path), help="A registry, to tell the category of each registration.")
 @click.option(
     "--scope",
     type=click.Path(path_type=Path),
