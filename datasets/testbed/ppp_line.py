@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def put_pppd(host: Host) -> Path:
-    """Write the host's pppd, which is the user-space one of `peers.ppp`; its log is ``ppp.log`` in the host's folder."""
+    """Write the host's pppd, the user-space one of `peers.ppp`; its log is ``ppp.log`` in the host's folder."""
     text = f"""#!/bin/sh
 PYTHONPATH={ROOT} PPP_LOG={host.folder}/ppp.log exec {sys.executable} -m datasets.testbed.peers.ppp "$@"
 """

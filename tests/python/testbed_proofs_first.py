@@ -8,6 +8,8 @@ from typing import Any
 def openvpn_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes]) -> bool:
     """Lengths of the two resets (with wire offsets of the session identifiers) by mode; see the wire protocol."""
     skip = 2 if label["ip_proto"] == 6 else 0
+    if label["variant"] == "static-key":
+        return static_key_proof(label, sent, received)
     hmac = {"tls-auth-sha1": 20, "tls-auth-sha256": 32, "tls-auth-sha512": 64}.get(label["variant"], 0)
     ask, answer = sent[0][skip:], received[0][skip:]
     if label["variant"] == "plain":
@@ -18,6 +20,13 @@ def openvpn_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes
     if label["variant"] == "tls-crypt":
         return ask[0] == 0x38 and len(ask) == 54 and int.from_bytes(ask[9:13], "big") & 0xFFFFFF == 1
     return label["variant"] == "tls-crypt-v2" and ask[0] == 0x50 and ask[-2:] == (len(ask) - 54).to_bytes(2, "big")
+
+
+def static_key_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes]) -> bool:
+    """HMAC-SHA1 (20), vector (16) and blocks of 16; over TCP the first segment begins with its packet's length."""
+    if label["ip_proto"] == 6:
+        return all(len(way[0]) >= int.from_bytes(way[0][:2], "big") + 2 >= 54 for way in (sent, received))
+    return all(len(message) % 16 == 4 and len(message) >= 52 for message in sent + received)
 
 
 def ike_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes]) -> bool:
@@ -33,17 +42,22 @@ def ike_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes]) -
 
 
 def esp_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes]) -> bool:
-    """Sequence numbers of each way count from 1 without a gap, with one identifier."""
+    """Sequence numbers of each way count from 1 without a gap, with one identifier; after a change of address too."""
+    least = 4 if label["capture"].startswith("ikev2-mobike") else 10
     for way in (sent, received):
         esp = [message for message in way if message[:4] != bytes(4) and len(message) > 1]
         counts = [int.from_bytes(message[4:8], "big") for message in esp]
-        if counts != list(range(1, len(esp) + 1)) or len(esp) < 10 or len({message[:4] for message in esp}) != 1:
+        if counts != list(range(1, len(esp) + 1)) or len(esp) < least or len({message[:4] for message in esp}) != 1:
             return False
     return True
 
 
 def wireguard_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes]) -> bool:
-    """The answer to a handshake names the sender of the first message."""
+    """The answer to a handshake (or the cookie) names the first message's sender; who roamed sends data."""
+    if sent[0][0] == 4:
+        return all(one[:4] == b"\x04\0\0\0" and len(one) % 16 == 0 for one in sent + received)
+    if received[0][0] == 3:
+        return len(received[0]) == 64 and received[0][4:8] == sent[0][4:8] and sent[1][132:] != bytes(16)
     if len(sent[0]) != 148 or len(received[0]) != 92:
         return False
     return sent[0][:4] == b"\x01\x00\x00\x00" and received[0][8:12] == sent[0][4:8]
