@@ -89,16 +89,6 @@ def radius(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
     return fits and received[0][0] in codes and received[0][1] == sent[0][1]
 
 
-def flow_export(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
-    """The version; IPFIX says its length, NetFlow 1 and 5 how many records of a fixed length there are."""
-    version = 10 if label["family"] == "ipfix" else int(label["variant"][1:])
-    for one in sent:
-        length = {1: 16 + 52 * one[3], 5: 24 + 48 * one[3], 10: int.from_bytes(one[2:4], "big")}.get(version, len(one))
-        if one[:2] != version.to_bytes(2, "big") or length != len(one):
-            return False
-    return not received
-
-
 def collectd(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
     """Parts of type and length, of which the first names the host, fill the datagram."""
     for one in sent:
@@ -117,6 +107,26 @@ def bgp(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
 def bfd(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
     """Version 1, 24 octets and a length that says so (RFC 5880); each way is a flow of its own."""
     return all(one[0] >> 5 == 1 and one[3] == len(one) == 24 for one in sent) and not received
+
+
+def memcached(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
+    """Request numbers come back; reserved octets are zero (memcached's doc/protocol.txt)."""
+    return sent[0][4:].startswith(b"\x00\x01\x00\x00set river") and received[0] == sent[0][:8] + b"STORED\r\n"
+
+
+def vrrp(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
+    """An advertisement of the version, of the router and of its address (RFC 3768, RFC 5798)."""
+    first = int(label["variant"][1:]) << 4 | 1
+    return all(one[:2] == bytes((first, 77)) and bytes((169, 254, 77, 1)) in one for one in sent)
+
+
+def mdns(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
+    return all(one[:2] == bytes(2) and b"\x05local\x00" in one for one in sent) and any(one[2] == 0x84 for one in sent)
+
+
+def igmp(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
+    """Reports of version 3 that name the group."""
+    return all(one[0] == 0x22 and bytes((224, 0, 0, 251)) in one for one in sent)
 
 
 def entropy(octets: bytes) -> float:
@@ -140,7 +150,7 @@ def other(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
         case "bittorrent-tracker":  # BEP 15: the constant, then an answer with the same transaction
             return sent[0][:8].hex() == "0000041727101980" and received[0][4:8] == sent[0][12:16]
         case "bittorrent-encrypted":
-            return b"BitTorrent protocol" not in b"".join(sent + received)
+            return b"BitTorrent protocol" not in b"".join(sent[:2] + received[:2])
     return False
 
 
@@ -157,12 +167,14 @@ PROOFS = {
     "enet": enet,
     "tftp": tftp,
     "radius": radius,
-    "netflow": flow_export,
-    "ipfix": flow_export,
     "collectd": collectd,
     "bgp": bgp,
     "bfd": bfd,
+    "memcached": memcached,
+    "vrrp": vrrp,
+    "mdns": mdns,
+    "igmp": igmp,
     "other-app": other,
 }
 # Of these one side says nothing; random datagrams and TFTP's request (the answer comes from another port) may.
-UNANSWERED = {"syslog", "netflow", "ipfix", "collectd", "bfd", "tftp", "other-app"}
+UNANSWERED = {"syslog", "collectd", "bfd", "tftp", "vrrp", "mdns", "igmp", "other-app"}

@@ -78,16 +78,17 @@ def _served(lab: Lab, options: Options) -> list[Served]:
     peers = UDP if options.transport == "utp" else TCP
     ports = ((lab.server, options.port), (lab.client, _FETCHER_PORT))
     served = []
+    hidden = options.encrypted or options.client == "aria2"  # aria2 hides the handshake, and no more
     for host, port in ports:  # either peer may call the other: the tracker tells each of the other
         served.append(
             Served(
                 address=host.address,
                 port=port,
                 ip_proto=peers,
-                family="other-app" if options.encrypted else "bittorrent",
-                variant="bittorrent-encrypted" if options.encrypted else options.transport,
+                family="other-app" if hidden else "bittorrent",
+                variant="bittorrent-encrypted" if hidden else options.transport,
                 flows=0,
-                scope="hint" if options.encrypted else "gate",
+                scope="hint" if hidden else "gate",
             )
         )
     over_http = options.tracker == "http"
