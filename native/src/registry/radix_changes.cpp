@@ -12,7 +12,7 @@ namespace flowclass::registry {
 namespace {
 
 constexpr std::size_t kLeastChangesPerBlock = 4;  // fewer are not worth a place in the table
-constexpr std::size_t kSmallTable = 8192;         // blocks: a table that costs nothing anyway
+constexpr std::size_t kSmallTable = 16384;        // blocks: a table that costs nothing anyway
 constexpr std::size_t kUsualPerBucket = 4;        // of 8 places: so one block in 200 finds none
 constexpr unsigned kBitsBehind = 128 - RadixTree::kBlockBits;
 
