@@ -4,6 +4,7 @@
 //  ip-in-echo   an IP packet, as long as the data
 //  ptunnel      d5 20 08 80 | address 4 | port 4 | state 4: flag 0x40000000 user or 0x80000000
 //               proxy, and 0..4 | acknowledged 4 | length 4 | sequence 2 | id 2 | data, even
+//               (ptunnel-ng begins with de ad c0 de)
 //  hans         "hanc" client or "hans" server | type 1..9 | type 7: an IP packet
 //  icmptunnel   "LNUT" client or "TUNL" server | flags 0..1 | type 0..5 | type 3: an IP packet
 //
@@ -39,7 +40,8 @@ inline constexpr Rule kChecksum{"icmp-tunnel.inner_checksum",
                                 "the checksum of the inner message is right; RFC 1071"};
 inline constexpr Rule kSwapped{"icmp-tunnel.inner_addresses",
                                "both sides carry packets between the same two addresses"};
-inline constexpr Rule kPtunnel{"icmp-tunnel.ptunnel_magic", "d5 20 08 80; ptunnel.h"};
+inline constexpr Rule kPtunnel{"icmp-tunnel.ptunnel_magic",
+                               "d5 20 08 80, or de ad c0 de of ptunnel-ng; ptunnel.h"};
 inline constexpr Rule kPtunnelState{"icmp-tunnel.ptunnel_state",
                                     "a state of five under a user's or a proxy's flag; ptunnel.h"};
 inline constexpr Rule kPtunnelLength{"icmp-tunnel.ptunnel_length",
@@ -76,7 +78,7 @@ struct Matcher {
                                       .sources = "RFC 791, RFC 792, ptunnel, hans, icmptunnel"};
     static constexpr Prefilter prefilter{
         .ip_protos = {kIcmp, kIcmpV6},
-        .first_bytes = ByteSet::of({0x45, 0x60, 0xd5, 'h', 'L', 'T'}),
+        .first_bytes = ByteSet::of({0x45, 0x60, 0xd5, 0xde, 'h', 'L', 'T'}),
         .least_length = 5};
 
     static Evidence match(const FlowHead& head) noexcept {
@@ -135,7 +137,7 @@ struct Matcher {
             packet = 0;
             reading = Reading::fits;
         }
-        if (reading == Reading::contradicts && first == 0xd5) {
+        if (reading == Reading::contradicts && (first == 0xd5 || first == 0xde)) {
             variant = kVariants[1];
             reading = read_ptunnel(payload, claims);
         }
@@ -197,7 +199,7 @@ struct Matcher {
     }
 
     static Reading read_ptunnel(const Payload& payload, Claims& claims) noexcept {
-        constexpr std::uint32_t kWord = 0xd5200880;
+        constexpr std::uint32_t kWord = 0xd5200880, kNewWord = 0xdeadc0de;
         constexpr std::size_t kHeader = 28;
         constexpr std::uint32_t kUser = 0x40000000, kProxy = 0x80000000;
         ByteReader reader(payload.bytes);
@@ -214,10 +216,11 @@ struct Matcher {
         // A datagram of odd length is padded.
         const bool fits = payload.length >= kHeader && length <= payload.length - kHeader &&
                           payload.length - kHeader - length <= 1;
-        if (magic != kWord || !flagged || kind > 4 || !fits) {
+        if ((magic != kWord && magic != kNewWord) || !flagged || kind > 4 || !fits) {
             return Reading::contradicts;
         }
-        claims.add(kPtunnel, 0, 4, 32);
+        // Either of two words.
+        claims.add(kPtunnel, 0, 4, 31);
         // Ten values of 2^32, most of it zeros: 20. A small number that is the length: 14.
         claims.add(kPtunnelState, 12, 4, 20);
         claims.add(kPtunnelLength, 20, 4, 14);

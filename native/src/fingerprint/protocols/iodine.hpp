@@ -9,7 +9,7 @@
 //
 // Answers are raw in NULL and PRIVATE records; in TXT they are text behind "t" for base32, in
 // CNAME, MX and SRV a name behind "h". The DNS around them is proven by DNS's own rules, which
-// stand behind these. Over raw UDP: iodine_raw.
+// stand behind these. Over raw UDP: iodine_raw; a handshake that goes on so is read here.
 //
 // Sources: iodine's doc/proto_00000502.txt, encoding.h, client.c.
 #pragma once
@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "fingerprint/dns_tunnel.hpp"
+#include "fingerprint/protocols/iodine_raw.hpp"
 #include "fingerprint/text.hpp"
 
 namespace flowclass::fingerprint::iodine {
@@ -73,14 +74,22 @@ struct Matcher {
             return {};
         }
         Evidence evidence;
+        bool raw = false;
         for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
             const Payload payload = head.payload(entry);
             if (is_command(payload.bytes)) {
                 read_one(evidence, head, payload);
+            } else if (!evidence.empty()) {
+                raw = iodine_raw::add_message(evidence, head, payload) || raw;
             }
         }
         if (evidence.empty()) {
             return {};
+        }
+        if (raw && evidence.bits() >= dns_tunnel::kLeastOwn) {
+            // The handshake went on in raw packets from the same port: the flow is no DNS any more.
+            evidence.set_variant(iodine_raw::kVariants[0]);
+            return evidence;
         }
         evidence.set_variant(kVariants[0]);
         return dns_tunnel::with_dns(evidence, head);

@@ -26,6 +26,39 @@ inline constexpr std::array<std::uint16_t, 1> kPorts{53};
 inline constexpr std::array<std::string_view, 1> kVariants{"raw"};
 inline constexpr std::array<const Rule*, 4> kRules{&kMagic, &kCommand, &kCompressed, &kPort};
 
+inline Reading read_one(const Payload& payload, Claims& claims) noexcept {
+    ByteReader reader(payload.bytes);
+    const std::uint32_t magic = reader.be24();
+    const unsigned command = reader.u8() >> 4U;
+    if (!reader.ok()) {
+        return ran_out(payload);
+    }
+    const bool sized = (command == 1 && payload.length == 20) ||
+                       (command == 3 && payload.length == 4) ||
+                       (command == 2 && payload.length > 4);
+    if (magic != 0x10d19e || !sized) {
+        return Reading::contradicts;
+    }
+    claims.add(kMagic, 0, 3, 24);
+    // Three of 16: 2; an exact length: 6.
+    claims.add(kCommand, 3, 1, command == 2 ? 2 : 8);
+    const std::uint16_t header = reader.be16();
+    if (command == 2 && reader.ok() && header == 0x78da) {
+        claims.add(kCompressed, 4, 2, 16);
+    }
+    return Reading::fits;
+}
+
+// Adds what one payload proves; false when it is no raw packet.
+inline bool add_message(Evidence& evidence, const FlowHead& head, const Payload& payload) noexcept {
+    Claims claims;  // NOLINT(misc-const-correctness): `read_one` fills it
+    if (read_one(payload, claims) != Reading::fits) {
+        return false;
+    }
+    claims.give(evidence, head, payload.entry);
+    return true;
+}
+
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "iodine",
                                       .protocol_class = ProtocolClass::covert,
@@ -47,30 +80,6 @@ struct Matcher {
             add_port(evidence, kPort, head);
         }
         return evidence;
-    }
-
-  private:
-    static Reading read_one(const Payload& payload, Claims& claims) noexcept {
-        ByteReader reader(payload.bytes);
-        const std::uint32_t magic = reader.be24();
-        const unsigned command = reader.u8() >> 4U;
-        if (!reader.ok()) {
-            return ran_out(payload);
-        }
-        const bool sized = (command == 1 && payload.length == 20) ||
-                           (command == 3 && payload.length == 4) ||
-                           (command == 2 && payload.length > 4);
-        if (magic != 0x10d19e || !sized) {
-            return Reading::contradicts;
-        }
-        claims.add(kMagic, 0, 3, 24);
-        // Three of 16: 2; an exact length: 6.
-        claims.add(kCommand, 3, 1, command == 2 ? 2 : 8);
-        const std::uint16_t header = reader.be16();
-        if (command == 2 && reader.ok() && header == 0x78da) {
-            claims.add(kCompressed, 4, 2, 16);
-        }
-        return Reading::fits;
     }
 };
 static_assert(FingerprintMatcher<Matcher>);
