@@ -1,4 +1,4 @@
-"""What octets prove L2TP, PPTP, SSTP and AnyConnect."""
+"""What octets prove L2TP, PPTP, SSTP, AnyConnect and SoftEther."""
 
 from __future__ import annotations
 
@@ -45,8 +45,22 @@ def anyconnect_proof(label: dict[str, Any], sent: list[bytes], received: list[by
     return hello and received[0][:2] == b"\x16\xfe" and received[0][13] in (2, 3)
 
 
+def softether_proof(label: dict[str, Any], sent: list[bytes], received: list[bytes]) -> bool:
+    """TLS; or datagrams that are like random octets: no two begin alike."""
+    if label["variant"] == "tls":
+        return _tls_proof(sent, received)
+    both = sent + received
+    return len(both) > 4 and len({one[:8] for one in both}) == len(both)
+
+
 def _tls_proof(sent: list[bytes], received: list[bytes]) -> bool:
     return sent[0][:2] == b"\x16\x03" and sent[0][5] == 1 and received[0][:2] == b"\x16\x03" and received[0][5] == 2
 
 
-PROOFS = {"l2tp": l2tp_proof, "pptp": pptp_proof, "sstp": sstp_proof, "anyconnect": anyconnect_proof}
+PROOFS = {
+    "l2tp": l2tp_proof,
+    "pptp": pptp_proof,
+    "sstp": sstp_proof,
+    "anyconnect": anyconnect_proof,
+    "softether": softether_proof,
+}
