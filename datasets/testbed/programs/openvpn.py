@@ -86,6 +86,8 @@ def play(lab: Lab, options: Options) -> list[Served]:
             ip_proto=TCP if tcp else UDP,
             family="openvpn",
             variant=options.control,
+            # Without a handshake there is nothing but octets like random ones.
+            scope="hint" if options.control == "static-key" else "gate",
         )
     ]
 

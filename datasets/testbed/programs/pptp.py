@@ -47,9 +47,7 @@ pidfile {lab.server.folder}/pptpd.pid
     client.stop()
     return [
         Served(address=lab.server.address, port=_PORT, ip_proto=TCP, family="pptp"),
-        Served(
-            address=lab.server.address, port=0, ip_proto=_GRE, family="pptp", variant="gre", accept=("pptp", "gre")
-        ),
+        Served(address=lab.server.address, port=0, ip_proto=_GRE, family="pptp", variant="gre", accept=("pptp", "gre")),
     ]
 
 

@@ -56,8 +56,7 @@ def _start(host: Host, port: int, lines: str) -> Daemon:
     secrets = host.write("secrets", "* * wicker-basket\n")
     settings = host.write(
         "xl2tpd.conf",
-        f"[global]\nport = {port}\nlisten-addr = {host.address}\nauth file = {secrets}\n"
-        f"force userspace = yes\n{lines}",
+        f"[global]\nport = {port}\nlisten-addr = {host.address}\nauth file = {secrets}\nforce userspace = yes\n{lines}",
     )
     # It starts /usr/sbin/pppd and no other: in its own view of the files that is the stand-in.
     enter = 'mount --bind "$0" /usr/sbin/pppd && exec "$@"'
