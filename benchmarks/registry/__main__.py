@@ -114,7 +114,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.registry", description=__doc__)
     parser.add_argument("--prefixes", type=int, nargs="+", default=[20_000, 200_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--most-mmdb", type=int, default=20_000, help="the largest table written for maxminddb")
+    parser.add_argument("--most-mmdb", type=int, default=200_000, help="the largest table written for maxminddb")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
     log = sys.stderr if options.json else sys.stdout
