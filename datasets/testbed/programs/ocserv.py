@@ -1,7 +1,7 @@
 """AnyConnect's protocol between ocserv and openconnect: in TLS, with or without DTLS beside it.
 
 Options of a scenario: port, dtls (whether data go over DTLS, on the same port of UDP), priority (GnuTLS's words for
-what the server offers), legacy (DTLS as Cisco's own clients once spoke it), idle (seconds of silence).
+what the server offers), idle (seconds of silence).
 
 Nothing of AnyConnect's own is to be seen outside TLS and DTLS 1.2: the labels' scope says that it need not be found.
 """
@@ -36,14 +36,11 @@ class Options:
     port: int = 443
     dtls: bool = True
     priority: str = "NORMAL:%SERVER_PRECEDENCE"
-    legacy: bool = False
     idle: int = 6
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
             raise ValueError(f"port {self.port} is not between 1 and 65535")
-        if self.legacy and not self.dtls:
-            raise ValueError("legacy is a kind of dtls")
 
 
 def play(lab: Lab, options: Options) -> list[Served]:
@@ -76,8 +73,6 @@ def _served(lab: Lab, options: Options) -> list[Served]:
     if not options.dtls:
         return [hidden]
     beside = replace(hidden, ip_proto=UDP, variant="dtls", accept=("anyconnect", "dtls"))
-    if options.legacy:  # this one shows itself: its session comes from outside DTLS
-        beside = replace(beside, variant="dtls-legacy", scope="gate", accept=())
     return [hidden, beside]
 
 
@@ -110,8 +105,8 @@ default-domain = example.net
 ipv4-network = 10.93.7.0
 ipv4-netmask = 255.255.255.0
 ping-leases = false
-cisco-client-compat = {"true" if options.legacy else "false"}
-dtls-legacy = {"true" if options.legacy else "false"}
+cisco-client-compat = false
+dtls-legacy = false
 """
 
 
