@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from flowclass.errors import ConfigError
 from flowclass.registries.kinds import KINDS, Limits
 from flowclass.registries.overlap import Claim, overlaps
+from flowclass.registries.prefixes import parse_prefixes
 from flowclass.registries.special import reserved
+from flowclass.registries.timestamps import parse_timestamp
 from flowclass.registry import Registry
 
 HEADER = "registration_id,category,status,prefix,valid_from,valid_until"
@@ -164,3 +167,36 @@ def test_check_gives_json_of_what_cannot_be_read(tmp_path: Path, flowclass_comma
     content = json.loads(ended.out)
     assert (ended.code, content["valid"], content["problems"]) == (5, False, [])
     assert "cannot be read" in content["refused"]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["0", "1", "9", "00", "01", "10", "255", "256", "300", " ", "+1", "", "x", "0x1", "¹"]),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_the_same_addresses_as_the_standard_library_takes(parts: list[str]) -> None:
+    text = ".".join(parts)
+    try:
+        wanted = (ipaddress.IPv4Network((int(ipaddress.IPv4Address(text)), 32)),)
+    except ValueError:
+        with pytest.raises(ValueError, match="is not an IPv4 or IPv6 address"):
+            parse_prefixes(text)
+    else:
+        assert parse_prefixes(text) == wanted
+
+
+@given(st.datetimes(datetime(1700, 1, 1), datetime(2250, 1, 1)), st.sampled_from(["", "Z", "+00:00", "-00:00"]))
+def test_instants_equal_the_standard_library(moment: datetime, zone: str) -> None:
+    text = moment.isoformat() + zone
+    elapsed = moment - datetime(1970, 1, 1)
+    assert parse_timestamp(text) == (elapsed // timedelta(microseconds=1)) * 1000
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-02-29", "2026-13-01", "2026-01-01T24:00", "2026-01-01T00:60", "1500-01-01", "2400-01-01"]
+)
+def test_instants_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no such date or time|outside the years"):
+        parse_timestamp(text)

@@ -101,8 +101,9 @@ def scope_prefixes(scope: Iterable[str]) -> list[str]:
 
 def version_of(entries: Sequence[RegistryEntry], scope: Sequence[str]) -> str:
     """Give the SHA-256, in hex, of the content in a fixed order."""
+    encode = json.JSONEncoder(separators=(",", ":")).encode
     lines = sorted(
-        json.dumps(
+        encode(
             [
                 entry.registration_id,
                 entry.category,
@@ -113,8 +114,7 @@ def version_of(entries: Sequence[RegistryEntry], scope: Sequence[str]) -> str:
                 entry.valid_until,
                 entry.submitted_at,
                 entry.approved_at,
-            ],
-            separators=(",", ":"),
+            ]
         )
         for entry in entries
     )

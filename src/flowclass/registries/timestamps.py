@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 
 SECOND_NS = 1_000_000_000
@@ -43,13 +43,27 @@ def parse_timestamp(text: str) -> int:
         raise ValueError("not an ISO 8601 date or date-time; write 2024-11-20 or 2024-11-20T08:30:00Z")
     year, month, day, hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3, 4, 5, 6))
     sign, offset_hours, offset_minutes = found.group(9, 10, 11)
+    below = int(found.group(7).ljust(9, "0")) if found.group(7) else 0
+    if sign is None and hour < 24 and minute < 60 and second < 60:
+        days = _days(year, month, day)
+        if days is not None:
+            return in_range((days * 86_400 + hour * 3_600 + minute * 60 + second) * SECOND_NS) + below
     offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
     try:
         zone = timezone(-offset if sign == "-" else offset)
         moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
     except ValueError as problem:
         raise ValueError(f"no such date or time: {problem}") from None
-    return datetime_to_ns(moment) + int((found.group(7) or "").ljust(9, "0"))
+    return datetime_to_ns(moment) + below
+
+
+@lru_cache(maxsize=4_096)
+def _days(year: int, month: int, day: int) -> int | None:
+    """Give the days since 1970-01-01, None where there is no such date."""
+    try:
+        return date(year, month, day).toordinal() - _EPOCH.toordinal()
+    except ValueError:
+        return None
 
 
 def datetime_to_ns(moment: datetime) -> int:
