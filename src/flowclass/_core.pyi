@@ -40,6 +40,7 @@ class Engine:
         vlan_in_key: bool = ...,
         tunnels: bool = ...,
         heads: bool = ...,
+        features: bool = ...,
         anonymize: bytes | None = None,
         hash_seed: tuple[int, int] | None = None,
         registry: Registry | None = None,
@@ -150,8 +151,9 @@ class Policy:
 
 SCHEMA_VERSION: str
 
-def schema(heads: bool = False) -> Schema: ...
-def schema_fields(heads: bool = False) -> list[dict[str, Any]]: ...
+def schema(heads: bool = False, features: bool = False) -> Schema: ...
+def schema_fields(heads: bool = False, features: bool = False) -> list[dict[str, Any]]: ...
+def feature_fields() -> list[dict[str, Any]]: ...
 def match_heads(columns: dict[str, Any]) -> tuple[FlowBatch, bytes]: ...
 def judge_finished(
     registry: Registry, policy: Policy | None, columns: dict[str, Any], protocol_names: list[str]

@@ -57,6 +57,7 @@ class Engine:
             vlan_in_key=options.vlan_in_key,
             tunnels=options.tunnels,
             heads=options.heads,
+            features=options.features,
             anonymize=None if options.anonymize is None else options.anonymize.key,
             registry=None if registry is None else registry.native,
             policy=None if policy is None else policy.native,

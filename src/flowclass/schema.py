@@ -22,13 +22,15 @@ FLOW_DEFINITION = (
 )
 
 
-def fields(*, heads: bool = False) -> list[dict[str, Any]]:
+def fields(*, heads: bool = False, features: bool = False) -> list[dict[str, Any]]:
     """Give every column in order.
 
     Parameters
     ----------
     heads : bool
         With the column of saved heads.
+    features : bool
+        With the feature columns.
 
     Returns
     -------
@@ -40,16 +42,34 @@ def fields(*, heads: bool = False) -> list[dict[str, Any]]:
     >>> fields()[0]["name"]
     'flow_id'
     """
-    return _core.schema_fields(heads)
+    return _core.schema_fields(heads, features)
 
 
-def arrow_schema(*, heads: bool = False) -> pa.Schema:
+def feature_fields() -> list[dict[str, Any]]:
+    """Give every feature column in order.
+
+    Returns
+    -------
+    list of dict
+        ``name, type, unit, meaning, formula, source`` of each.
+
+    Examples
+    --------
+    >>> feature_fields()[0]["name"]
+    'pkt_len_min_fwd'
+    """
+    return _core.feature_fields()
+
+
+def arrow_schema(*, heads: bool = False, features: bool = False) -> pa.Schema:
     """Give the Arrow schema of every record batch.
 
     Parameters
     ----------
     heads : bool
         With the column of saved heads.
+    features : bool
+        With the feature columns.
 
     Examples
     --------
@@ -58,7 +78,7 @@ def arrow_schema(*, heads: bool = False) -> pa.Schema:
     """
     import pyarrow as pa
 
-    columns: pa.Schema = pa.schema(_core.schema(heads))
+    columns: pa.Schema = pa.schema(_core.schema(heads, features))
     return columns
 
 
@@ -67,10 +87,19 @@ def markdown() -> str:
     head = ("column", "type", "unit", "meaning", "Zeek conn.log", "Suricata EVE", "IPFIX")
     keys = ("name", "type", "unit", "meaning", "zeek", "eve", "ipfix")
     lines = [f"# Flow record {SCHEMA_VERSION}", "", _row(head), _row(["---"] * len(head))]
-    for column in fields(heads=True):
+    for column in fields(heads=True, features=True):
         cells = [str(column.get(key) or "").replace("|", "\\|") for key in keys]
         cells[0] = f"`{cells[0]}`"
         lines.append(_row(cells))
+    return "\n".join([*lines, ""])
+
+
+def features_markdown() -> str:
+    """Give the feature columns as a Markdown table: what they are, their formulas and sources."""
+    keys = ("name", "type", "unit", "meaning", "formula", "source")
+    lines = [_row(("column", *keys[1:])), _row(["---"] * len(keys))]
+    for column in feature_fields():
+        lines.append(_row([f"`{column['name']}`", *(str(column[key]) for key in keys[1:])]))
     return "\n".join([*lines, ""])
 
 

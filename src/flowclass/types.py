@@ -61,6 +61,8 @@ class EngineOptions:
     heads : bool
         Whether records have the column ``head``: what the fingerprints saw of the flow's first payloads, so that it
         can be matched again without the capture. It holds payload.
+    features : bool
+        Whether records have the feature columns: statistics of lengths, times and control bits, see docs/features.md.
     anonymize : CryptoPan, optional
         The key by which records have other addresses, once registry and policy have judged. Not with `heads`.
 
@@ -78,6 +80,7 @@ class EngineOptions:
     vlan_in_key: bool = True
     tunnels: bool = True
     heads: bool = False
+    features: bool = False
     anonymize: CryptoPan | None = None
 
     def __post_init__(self) -> None:

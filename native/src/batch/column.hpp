@@ -202,18 +202,23 @@ inline std::shared_ptr<const ColumnData> make_dictionary(const std::vector<std::
     return std::make_shared<const ColumnData>(column.finish());
 }
 
-// The offsets of a list column; its child is a struct whose columns the caller keeps.
+// The offsets of a list column; its child is a column, or a struct whose columns the caller keeps.
 class ListOffsets {
   public:
     void add(std::size_t count) {
         end_ += static_cast<std::int32_t>(count);
         push(offsets_, end_);
     }
+    // A list of structs of these fields.
     ColumnData finish(std::vector<ColumnData>&& fields) {
         ColumnData items;
         items.length = end_;
         items.buffers.emplace_back();
         items.children = std::move(fields);
+        return finish(std::move(items));
+    }
+    // A list of these items.
+    ColumnData finish(ColumnData&& items) {
         ColumnData out;
         out.length = static_cast<std::int64_t>(offsets_.size()) - 1;
         out.buffers.emplace_back();

@@ -76,13 +76,13 @@ struct FlowBatchBuilder::Dictionaries {
 
 FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
                                    std::shared_ptr<const policy::Policy> policy,
-                                   bool heads,
+                                   Extras extras,
                                    std::unique_ptr<Anonymizer> anonymizer)
     : registry_(std::move(registry)),
       policy_(std::move(policy)),
       dictionaries_(std::make_shared<const Dictionaries>(policy_.get())),
       anonymizer_(std::move(anonymizer)),
-      heads_(heads) {}
+      extras_(extras) {}
 
 void FlowBatchBuilder::append(const FlowRow& row) {
     const Orientation way = orientation_of(*row.record, row.initiator);
@@ -95,7 +95,10 @@ void FlowBatchBuilder::append(const FlowRow& row) {
     append_verdict(row, way);
     append_registry(row);
     append_origin(row);
-    if (heads_) {
+    if (extras_.features) {
+        features_.add(row, way);
+    }
+    if (extras_.heads) {
         head_.add(row.head, row.record->first, way);
     }
     ++rows_;
@@ -292,7 +295,7 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
     batch.columns.length = batch.rows;
     batch.columns.buffers.emplace_back();
     std::vector<ColumnData>& out = batch.columns.children;
-    out.reserve(columns(heads_).size());
+    out.reserve(columns(extras_).size());
     const auto put = [&out](auto&... finished) { (out.push_back(finished.finish()), ...); };
     const auto fields = [](auto&... finished) {
         std::vector<ColumnData> made;
@@ -348,8 +351,11 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
     out.push_back(policy_reason_.finish(names.policy_reason));
     out.push_back(source_file_.finish(make_dictionary(sources)));
     put(packet_first_, packet_last_);
-    batch.heads = heads_;
-    if (heads_) {
+    batch.extras = extras_;
+    if (extras_.features) {
+        features_.finish_into(out);
+    }
+    if (extras_.heads) {
         out.push_back(head_.finish(names.direction));
     }
     return batch;

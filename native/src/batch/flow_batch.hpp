@@ -11,6 +11,7 @@
 #include "batch/anonymizer.hpp"
 #include "batch/column.hpp"
 #include "batch/dictionaries.hpp"
+#include "batch/feature_columns.hpp"
 #include "batch/flow_row.hpp"
 #include "batch/head_columns.hpp"
 #include "batch/schema.hpp"
@@ -21,14 +22,14 @@ namespace flowclass::batch {
 struct FlowBatch {
     ColumnData columns;
     std::int64_t rows = 0;
-    bool heads = false;  // with the column of saved heads
+    Extras extras;  // which of the columns that are made on demand it has
 };
 
 class FlowBatchBuilder {
   public:
     FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
                      std::shared_ptr<const policy::Policy> policy,
-                     bool heads,
+                     Extras extras,
                      std::unique_ptr<Anonymizer> anonymizer = nullptr);
 
     void append(const FlowRow& row);
@@ -60,7 +61,7 @@ class FlowBatchBuilder {
     std::shared_ptr<const Dictionaries> dictionaries_;
     std::unique_ptr<Anonymizer> anonymizer_;  // nullptr: rows say what is
     std::size_t rows_ = 0;
-    bool heads_;
+    Extras extras_;
 
     using Name = DictionaryColumn<std::int16_t>;
     TextColumn flow_id_, community_id_, parent_flow_id_;
@@ -100,6 +101,7 @@ class FlowBatchBuilder {
     Name matched_end_, policy_outcome_, policy_phase_, policy_reason_;
     DictionaryColumn<std::int32_t> source_file_;
     FixedColumn<std::uint64_t> packet_first_, packet_last_;
+    FeatureColumns features_;
     HeadColumns head_;
 };
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "feature/accumulators.hpp"
+#include "feature/flow_features.hpp"
 #include "fingerprint/match.hpp"
 #include "flow/flow_record.hpp"
 #include "packet/decoded_packet.hpp"
@@ -35,7 +36,8 @@ struct FlowRow {
     // What the client said; empty: null.
     std::string_view server_name, alpn, ja4;
 
-    const head::FlowHead* head = nullptr;  // where it was saved
+    const head::FlowHead* head = nullptr;             // where it was saved
+    const feature::FlowFeatures* features = nullptr;  // where they are wanted
 
     // Set where a registry, and a policy, was given.
     const registry::FlowMatch* registry_match = nullptr;

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "fingerprint/match.hpp"
+#include "feature/feature_table.hpp"
 
 namespace flowclass::batch {
 
@@ -250,6 +250,52 @@ constexpr std::array kColumns{
            ""},
 };
 
+constexpr ColumnType column_type(feature::ValueType type) {
+    switch (type) {
+        case feature::ValueType::uint16:
+            return uint16;
+        case feature::ValueType::uint32:
+            return uint32;
+        case feature::ValueType::uint64:
+            return uint64;
+        case feature::ValueType::int64:
+            return int64;
+        case feature::ValueType::float64:
+            return float64;
+        case feature::ValueType::uint32_list:
+            return uint32_list;
+        case feature::ValueType::int8_list:
+            return int8_list;
+        case feature::ValueType::int64_list:
+            return int64_list;
+    }
+    return float64;
+}
+
+// The record with the feature columns before the head.
+constexpr auto with_features() {
+    std::array<Column, kColumns.size() + feature::kFeatureCount> all{};
+    std::size_t at = 0;
+    for (const Column& column : std::span(kColumns).first(kColumns.size() - 1)) {
+        all[at++] = column;
+    }
+    for (const feature::Feature& row : feature::kFeatures) {
+        const ColumnType type = column_type(row.type);
+        const bool is_list = type == uint32_list || type == int8_list || type == int64_list;
+        all[at++] = {row.name.view(),
+                     type,
+                     !is_list,
+                     row.unit,
+                     row.meaning.view(),
+                     "",
+                     "",
+                     row.ipfix.view()};
+    }
+    all[at] = kColumns.back();
+    return all;
+}
+constexpr auto kWithFeatures = with_features();
+
 FieldType plain(std::string_view name, const char* format, bool nullable = false) {
     return {.name = std::string(name),
             .format = format,
@@ -264,17 +310,21 @@ FieldType named(std::string_view name) {
     return field;
 }
 
-FieldType list_of(std::string_view name, std::vector<FieldType> fields) {
-    FieldType item{.name = "item",
-                   .format = "+s",
-                   .nullable = false,
-                   .children = std::move(fields),
-                   .dictionary_format = {}};
+FieldType list_of(std::string_view name, FieldType item) {
     return {.name = std::string(name),
             .format = "+l",
             .nullable = false,
             .children = {std::move(item)},
             .dictionary_format = {}};
+}
+
+FieldType list_of(std::string_view name, std::vector<FieldType> fields) {
+    return list_of(name,
+                   FieldType{.name = "item",
+                             .format = "+s",
+                             .nullable = false,
+                             .children = std::move(fields),
+                             .dictionary_format = {}});
 }
 
 // Formats: Arrow C data interface, "Data type description".
@@ -303,6 +353,9 @@ FieldType field_of(const Column& column) {
             break;
         case float32:
             field.format = "f";
+            break;
+        case float64:
+            field.format = "g";
             break;
         case name:
             field.format = "s";
@@ -338,18 +391,26 @@ FieldType field_of(const Column& column) {
                             plain("start", "I"),
                             plain("repeated", "I"),
                             plain("prefix", "z")});
+        case uint32_list:
+            return list_of(column.name, plain("item", "I"));
+        case int8_list:
+            return list_of(column.name, plain("item", "c"));
+        case int64_list:
+            return list_of(column.name, plain("item", "l"));
     }
     return field;
 }
 
 }  // namespace
 
-std::span<const Column> columns(bool heads) noexcept {
-    return std::span(kColumns).first(kColumns.size() - (heads ? 0 : 1));
+std::span<const Column> columns(Extras extras) noexcept {
+    const std::span<const Column> all = extras.features ? std::span<const Column>(kWithFeatures)
+                                                        : std::span<const Column>(kColumns);
+    return all.first(all.size() - (extras.heads ? 0 : 1));
 }
 
 std::string_view type_name(ColumnType type) noexcept {
-    constexpr std::array<std::string_view, 14> kNames{
+    constexpr std::array<std::string_view, 18> kNames{
         "string",
         "timestamp[ns, UTC]",
         "int64",
@@ -358,6 +419,7 @@ std::string_view type_name(ColumnType type) noexcept {
         "uint16",
         "uint8",
         "float32",
+        "float64",
         "dictionary<string>",
         "dictionary<string>",
         "list<struct{type, id}>",
@@ -365,14 +427,17 @@ std::string_view type_name(ColumnType type) noexcept {
         "list<struct{protocol, bits}>",
         "list<struct{direction, by_first_sender, from_start, offset_ns, sender_port, "
         "receiver_port, "
-        "packet, length, start, repeated, prefix}>"};
+        "packet, length, start, repeated, prefix}>",
+        "list<uint32>",
+        "list<int8>",
+        "list<int64>"};
     return kNames[static_cast<std::size_t>(type)];
 }
 
-FieldType flow_type(bool heads) {
+FieldType flow_type(Extras extras) {
     FieldType type{
         .name = "", .format = "+s", .nullable = false, .children = {}, .dictionary_format = {}};
-    for (const Column& column : columns(heads)) {
+    for (const Column& column : columns(extras)) {
         type.children.push_back(field_of(column));
     }
     return type;

@@ -11,7 +11,7 @@
 
 namespace flowclass::batch {
 
-inline constexpr std::string_view kSchemaVersion = "1.1.0";
+inline constexpr std::string_view kSchemaVersion = "1.2.0";
 
 enum class ColumnType : std::uint8_t {
     text,
@@ -22,12 +22,16 @@ enum class ColumnType : std::uint8_t {
     uint16,
     uint8,
     float32,
+    float64,
     name,          // dictionary of a closed list
     growing_name,  // dictionary that grows with the run
     encap_list,
     evidence_list,
     alternative_list,
     head_list,
+    uint32_list,
+    int8_list,
+    int64_list,
 };
 
 struct Column {
@@ -40,13 +44,17 @@ struct Column {
     std::string_view eve;    // Suricata EVE
     std::string_view ipfix;  // IANA information element
 };
-// `heads`: with the column of saved heads.
-std::span<const Column> columns(bool heads = false) noexcept;
+// Columns that are made on demand.
+struct Extras {
+    bool heads = false;     // the saved heads: the last column
+    bool features = false;  // the rows of the feature table, before it
+};
+std::span<const Column> columns(Extras extras = {}) noexcept;
 
 // "string", "timestamp[ns, UTC]", "dictionary<string>", "list<struct{type,id}>", ...
 std::string_view type_name(ColumnType type) noexcept;
 
 // The struct of all columns, as a batch's Arrow type.
-FieldType flow_type(bool heads = false);
+FieldType flow_type(Extras extras = {});
 
 }  // namespace flowclass::batch

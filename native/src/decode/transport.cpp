@@ -66,6 +66,9 @@ void take_short_transport(std::uint32_t header_length,
         if (reader.ok()) {
             layer.tcp_flags = offset_flags & 0x0fffU;
             header_length = std::max(header_length, (offset_flags >> 12U) * 4U);
+            const std::uint16_t window = reader.be16();
+            layer.has_tcp_window = reader.ok();
+            layer.tcp_window = window;
         }
     } else if (layer.ip_proto == static_cast<std::uint8_t>(IpProtocol::udp)) {
         base::ByteReader reader = base::at(slice.bytes, 4);

@@ -44,6 +44,8 @@ void settle_udp_length(std::uint16_t length,
     header.skip(4);
     const std::uint16_t offset_flags = header.be16();
     layer.tcp_flags = offset_flags & 0x0fffU;
+    layer.tcp_window = header.be16();
+    layer.has_tcp_window = true;
     const std::uint32_t header_length = (offset_flags >> 12U) * 4U;
     if (header_length < 20 || header_length > slice.wire) [[unlikely]] {
         ++counters.transport_malformed;

@@ -68,6 +68,7 @@ struct Counters {
     std::uint64_t leaders_forgotten =
         0;                               // flows that might have led others: too many for the table
     std::uint64_t evidence_refused = 0;  // verdicts lost because the store was full
+    std::uint64_t features_refused = 0;  // rows without feature columns: their store was full
     std::uint64_t out_of_order = 0;      // frames older than one before them
 
     void add(const Counters& other) noexcept {
@@ -88,6 +89,7 @@ struct Counters {
         heads_unsaved += other.heads_unsaved;
         leaders_forgotten += other.leaders_forgotten;
         evidence_refused += other.evidence_refused;
+        features_refused += other.features_refused;
         out_of_order += other.out_of_order;
     }
 };

@@ -47,7 +47,7 @@ Engine::Engine(Options options)
       builder_(
           options_.registry,
           options_.policy,
-          options_.heads,
+          {.heads = options_.heads, .features = options_.features},
           options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr),
       verdicts_(batch::protocol_names().size()) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
@@ -217,6 +217,7 @@ void Engine::append(const EndedFlow& flow,
     row.key = &flow.key;
     row.record = &flow.state.record;
     row.sums = &flow.state.sums;
+    row.features = owner.features(flow.state.features);
     row.end_reason = flow.reason;
     row.registry_match = match;
     row.judgement = judgement;

@@ -7,6 +7,7 @@
 #include "engine/head_store.hpp"
 #include "engine/hello_store.hpp"
 #include "feature/accumulators.hpp"
+#include "feature/flow_features.hpp"
 #include "flow/flow_record.hpp"
 #include "flow/flow_table.hpp"
 #include "head/head_block.hpp"
@@ -20,6 +21,7 @@ struct FlowState {
     std::uint32_t evidence = EvidenceStore::kNone;  // verdict, once the head is closed
     std::uint32_t hello = HelloStore::kNone;        // what its client said
     std::uint32_t saved_head = HeadStore::kNone;    // the head that was matched, if wanted
+    std::uint32_t features = kNoFeatures;           // sums of the feature columns, if wanted
     std::uint32_t payload_packets = 0;
     bool head_done = false;
     bool wheel_checked =
@@ -29,6 +31,7 @@ struct FlowState {
     std::uint32_t link_turn = kNoLink;
     base::TimeNs head_deadline = 0;  // once the head is closed: when its verdict stood
 
+    static constexpr std::uint32_t kNoFeatures = base::Pool<feature::FlowFeatures>::kNone;
     static constexpr std::uint32_t kNoLink = 0;
     static constexpr std::uint32_t kLinkWaits = 1;
     static constexpr std::uint32_t kFirstTurn = 2;

@@ -24,7 +24,8 @@ struct Options {
     std::size_t batch_rows = 8192;
     bool vlan_in_key = true;
     bool tunnels = true;
-    bool heads = false;  // rows have the head that was matched: it holds payload
+    bool heads = false;     // rows have the head that was matched: it holds payload
+    bool features = false;  // rows have the columns of the feature table
     // Rows have no address, but what Crypto-PAn makes of it, and no heads.
     std::optional<crypto::CryptoPanKey> anonymize;
     std::optional<base::HashKey> hash_key;  // tests only; random otherwise

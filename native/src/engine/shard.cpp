@@ -33,7 +33,8 @@ constexpr std::size_t kNodesPerHead = 8;
 constexpr std::size_t kMostAhead = std::size_t{192} << 10U;  // a burst of full Ethernet frames
 
 std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
-    const std::size_t saved = options.heads ? kNodesPerHead * HeadStore::kNodeBytes : 0;
+    const std::size_t saved = (options.heads ? kNodesPerHead * HeadStore::kNodeBytes : 0) +
+                              (options.features ? sizeof(feature::FlowFeatures) : 0);
     return std::clamp<std::size_t>(
         options.memcap / count / (kBytesPerFlow + saved), kLeastFlows, 0xfffffff0U / kNodesPerHead);
 }
@@ -72,6 +73,7 @@ Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, st
       saved_heads_(options.heads ? table_.capacity() * kNodesPerHead : 0),
       links_(link_capacity(table_.capacity()), key),
       encaps_(table_.capacity() * 2),
+      features_(options.features ? table_.capacity() * 2 : 0),
       counts_order_(number == 0) {}
 
 void Shard::begin_source(std::uint32_t source) {
@@ -165,6 +167,9 @@ void Shard::on_layers() noexcept {
     for (std::size_t index = 0; index < layers_.layer_count; ++index) {
         table_.prefetch_slot(keys_[index].hash);
     }
+    if (options_.features) {
+        fetch_features();
+    }
     for (std::size_t index = 0; index < layers_.layer_count; ++index) {
         on_layer(index);
     }
@@ -219,6 +224,9 @@ void Shard::on_layer(std::size_t index) noexcept {
     record.touched = frame.clock;
     record.packet_last = frame.frame;
     state.sums.add(layer, direction);
+    if (state.features != FlowState::kNoFeatures) {
+        features_[state.features].add(layer, direction, frame.time);
+    }
     if (begins && record.segment > 0) {
         // While the segment was empty the wheel waited for idleness alone.
         wheel_.remove(slot, table_.links());
@@ -257,6 +265,9 @@ std::uint32_t Shard::open_flow(std::size_t index, base::TimeNs clock) noexcept {
     const std::uint32_t slot = table_.insert(keys_[index].key, keys_[index].hash);
     FlowState& state = table_[slot].value;
     state = {};
+    if (options_.features) {
+        state.features = keep_features({});
+    }
     flow::FlowRecord& record = state.record;
     record.forward_is_a = keys_[index].from_a;
     if (layer.ip_proto == kTcp && (layer.tcp_flags & kSyn) != 0) {

@@ -40,10 +40,16 @@ class Shard {
     [[nodiscard]] const EvidenceStore& evidence() const noexcept { return evidence_; }
     [[nodiscard]] const HeadStore& saved_heads() const noexcept { return saved_heads_; }
     [[nodiscard]] const HelloStore& hellos() const noexcept { return hellos_; }
+    // nullptr where there are none.
+    [[nodiscard]] const feature::FlowFeatures* features(std::uint32_t index) const noexcept {
+        return index == FlowState::kNoFeatures ? nullptr : &features_[index];
+    }
     [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept {
         return encaps_[index];
     }
-    [[nodiscard]] std::size_t table_bytes() const noexcept { return table_.bytes(); }
+    [[nodiscard]] std::size_t table_bytes() const noexcept {
+        return table_.bytes() + features_.bytes();
+    }
     [[nodiscard]] std::size_t head_bytes() const noexcept {
         return heads_.bytes() + saved_heads_.bytes();
     }
@@ -100,6 +106,8 @@ class Shard {
     void find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept;
     void release_verdict(const FlowState& state) noexcept;
     void evict() noexcept;
+    void fetch_features() const noexcept;
+    [[nodiscard]] std::uint32_t keep_features(const feature::FlowFeatures& features) noexcept;
     void turn_wheel() noexcept;
     void fetch_due(std::span<const std::uint32_t> slots) noexcept;
     [[nodiscard]] bool is_ready(const EndedFlow& flow) const noexcept {
@@ -119,6 +127,7 @@ class Shard {
     LinkTable links_;
     std::uint32_t turn_ = FlowState::kFirstTurn;  // of the wheel
     base::Pool<EncapStack> encaps_;
+    base::Pool<feature::FlowFeatures> features_;
     Counters counters_;
     bool counts_order_;  // one shard counts what all of them see
 

@@ -141,6 +141,9 @@ void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
     }
     state.saved_head = state.saved_head == HeadStore::kNone ? HeadStore::kNone
                                                             : saved_heads_.copy(state.saved_head);
+    if (state.features != FlowState::kNoFeatures) {
+        state.features = keep_features(features_[state.features].next_segment());
+    }
     state.sums = {};
     state.record.tcp.flags = {};
     ++state.record.segment;
@@ -227,6 +230,9 @@ void Shard::release_verdict(const FlowState& state) noexcept {
     }
     if (state.record.encaps != UINT32_MAX) {
         encaps_.release(state.record.encaps);
+    }
+    if (state.features != FlowState::kNoFeatures) {
+        features_.release(state.features);
     }
 }
 

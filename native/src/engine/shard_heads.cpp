@@ -33,6 +33,9 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
     if (match_.has_hello) {
         state.hello = hellos_.save(match_.hello);
     }
+    if (state.features != FlowState::kNoFeatures) {
+        features_[state.features].add_head(head.kept);
+    }
     heads_.close(state.head);
     state.head = head::HeadPool::kNone;
     state.head_done = true;

@@ -38,6 +38,7 @@ class FlowTable {
     }
 
     Slot& operator[](std::uint32_t slot) noexcept { return slots_[slot]; }
+    const Slot& operator[](std::uint32_t slot) const noexcept { return slots_[slot]; }
     auto links() noexcept {
         return [this](std::uint32_t slot) -> WheelLink& { return slots_[slot].wheel; };
     }
@@ -51,6 +52,11 @@ class FlowTable {
         if (entry.slot != kNoSlot) {
             slots_.prefetch(entry.slot);
         }
+    }
+
+    // The slot that the hash most likely belongs to, or none; nothing but its index line is read.
+    [[nodiscard]] std::uint32_t likely(std::uint64_t hash) const noexcept {
+        return index_[hash & mask_].slot;
     }
 
     void prefetch(std::uint32_t slot) const noexcept { slots_.prefetch(slot); }

@@ -69,7 +69,8 @@ struct FlowLayer {
         0;                // the same for the whole datagram: differs in a first fragment of UDP
     base::Bytes payload;  // what was captured of it
     std::uint32_t tcp_seq = 0;
-    std::uint16_t tcp_flags = 0;  // 12 bits as in RFC 9293 §3.1 (IPFIX 6)
+    std::uint16_t tcp_flags = 0;   // 12 bits as in RFC 9293 §3.1 (IPFIX 6)
+    std::uint16_t tcp_window = 0;  // as it stands in the header, not scaled (IPFIX 186)
     std::uint8_t icmp_type = 0;
     std::uint8_t icmp_code = 0;
     std::uint16_t packet = 0;  // index of the frame in the burst
@@ -77,6 +78,7 @@ struct FlowLayer {
     std::uint16_t encap_first =
         0;  // the whole stack in front of this layer, outermost first: [first, first + count)
     std::uint8_t encap_count = 0;
+    bool has_tcp_window = false;  // that much of TCP's header was captured
 };
 
 inline constexpr std::size_t kBurst = 128;

@@ -11,6 +11,7 @@
 
 #include "batch/arrow_export.hpp"
 #include "capture/capture_reader.hpp"
+#include "feature/feature_table.hpp"
 #include "flow/community_id.hpp"
 #include "flow/flow_key.hpp"
 #include "python/arrow_capsule.hpp"
@@ -42,9 +43,9 @@ nb::capsule capsule_of(std::unique_ptr<Struct> exported, const char* name) {
     return nb::steal<nb::capsule>(capsule);
 }
 
-nb::capsule schema_capsule(bool heads) {
+nb::capsule schema_capsule(batch::Extras extras) {
     auto exported = std::make_unique<ArrowSchema>();
-    batch::export_schema(batch::flow_type(heads), exported.get());
+    batch::export_schema(batch::flow_type(extras), exported.get());
     return capsule_of(std::move(exported), "arrow_schema");
 }
 
@@ -53,17 +54,17 @@ nb::object array_capsules(const PyFlowBatch& self,
     auto exported = std::make_unique<ArrowArray>();
     batch::ColumnData shared = self.batch().columns;
     batch::export_array(std::move(shared), exported.get());
-    return nb::make_tuple(schema_capsule(self.batch().heads),
+    return nb::make_tuple(schema_capsule(self.batch().extras),
                           capsule_of(std::move(exported), "arrow_array"));
 }
 
 struct Schema {
-    bool heads = false;
+    batch::Extras extras;
 };
 
-nb::list schema_fields(bool heads) {
+nb::list schema_fields(bool heads, bool features) {
     nb::list out;
-    for (const batch::Column& column : batch::columns(heads)) {
+    for (const batch::Column& column : batch::columns({heads, features})) {
         nb::dict row;
         row["name"] = std::string(column.name);
         row["type"] = std::string(batch::type_name(column.type));
@@ -74,6 +75,23 @@ nb::list schema_fields(bool heads) {
         row["eve"] = std::string(column.eve);
         row["ipfix"] = std::string(column.ipfix);
         out.append(row);
+    }
+    return out;
+}
+
+nb::list feature_fields() {
+    nb::list out;
+    const auto columns = batch::columns({.heads = false, .features = true});
+    const auto last = columns.last(feature::kFeatureCount);
+    for (std::size_t row = 0; row < feature::kFeatureCount; ++row) {
+        nb::dict fact;
+        fact["name"] = std::string(last[row].name);
+        fact["type"] = std::string(batch::type_name(last[row].type));
+        fact["unit"] = std::string(last[row].unit);
+        fact["meaning"] = std::string(last[row].meaning);
+        fact["formula"] = std::string(feature::kFeatures[row].formula);
+        fact["source"] = std::string(feature::kFeatures[row].source);
+        out.append(fact);
     }
     return out;
 }
@@ -112,19 +130,24 @@ void bind_batch(nb::module_& module) {
         module, "FlowBatch", "A batch of flow rows; a struct array of the Arrow C data interface.")
         .def_prop_ro("num_rows", &PyFlowBatch::rows)
         .def("__arrow_c_schema__",
-             [](const PyFlowBatch& self) { return schema_capsule(self.batch().heads); })
+             [](const PyFlowBatch& self) { return schema_capsule(self.batch().extras); })
         .def("__arrow_c_array__", &array_capsules, nb::arg("requested_schema") = nb::none());
     nb::class_<Schema>(module, "Schema", "The flow record's Arrow schema.")
-        .def("__arrow_c_schema__", [](const Schema& self) { return schema_capsule(self.heads); });
+        .def("__arrow_c_schema__", [](const Schema& self) { return schema_capsule(self.extras); });
     module.def(
         "schema",
-        [](bool heads) { return Schema{heads}; },
+        [](bool heads, bool features) { return Schema{{heads, features}}; },
         nb::arg("heads") = false,
+        nb::arg("features") = false,
         "The flow record's schema; speaks the Arrow PyCapsule interface.");
     module.def("schema_fields",
                &schema_fields,
                nb::arg("heads") = false,
+               nb::arg("features") = false,
                "Every column: name, type, nullable, unit, meaning, and its name elsewhere.");
+    module.def("feature_fields",
+               &feature_fields,
+               "Every feature column: name, type, unit, meaning, formula and source.");
     module.attr("SCHEMA_VERSION") = std::string(batch::kSchemaVersion);
     module.def("community_id",
                &community_id,

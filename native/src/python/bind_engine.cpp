@@ -114,6 +114,7 @@ nb::dict balance(const Engine& self) {
     out["heads_unsaved"] = counters.heads_unsaved;
     out["leaders_forgotten"] = counters.leaders_forgotten;
     out["heads_refused"] = counters.heads_refused;
+    out["features_refused"] = counters.features_refused;
     out["evidence_refused"] = counters.evidence_refused;
     out["out_of_order"] = counters.out_of_order;
     return out;
@@ -176,6 +177,7 @@ void construct(Engine* self,
                bool vlan_in_key,
                bool tunnels,
                bool heads,
+               bool features,
                const std::optional<nb::bytes>& anonymize,
                std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
                std::shared_ptr<registry::Registry> registry,
@@ -190,6 +192,7 @@ void construct(Engine* self,
     options.vlan_in_key = vlan_in_key;
     options.tunnels = tunnels;
     options.heads = heads;
+    options.features = features;
     if (anonymize) {
         options.anonymize = key_of(*anonymize);
     }
@@ -218,6 +221,7 @@ void bind_engine(nb::module_& module) {
              nb::arg("vlan_in_key") = true,
              nb::arg("tunnels") = true,
              nb::arg("heads") = false,
+             nb::arg("features") = false,
              nb::arg("anonymize") = nb::none(),
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),

@@ -183,7 +183,7 @@ void add_link(fingerprint::Match& found,
 nb::tuple match_heads(const nb::dict& given) {
     const Rows rows(given);
     const Entries entries(given);
-    batch::FlowBatchBuilder builder(nullptr, nullptr, false);
+    batch::FlowBatchBuilder builder(nullptr, nullptr, {});
     std::string turned(rows.count, '\0');
     flow::FlowKey key;
     key.version = 4;

@@ -54,6 +54,7 @@ MOST_ORDER = 8
 )
 @setting("--idle-timeout", type=duration, default="120s", show_default=True, help="A silent flow has ended.")
 @setting("--active-timeout", type=duration, default="30m", show_default=True, help="An old flow is cut.")
+@setting("--features", is_flag=True, help="Columns of statistics too: lengths, times, control bits, entropy.")
 @setting("--heads", is_flag=True, help="Keep what the fingerprints saw, for match. It holds payload.")
 @with_anonymize
 @setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation.")
@@ -102,6 +103,7 @@ def _run_options(given: dict[str, Any]) -> RunOptions:
             idle_timeout_ns=given["idle_timeout"],
             active_timeout_ns=given["active_timeout"],
             heads=given["heads"],
+            features=given["features"],
             anonymize=anonymize,
         ),
     )
@@ -122,7 +124,7 @@ def _open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]
     outputs: list[str] = []
     if not to_terminal and not (output is None and form is None and given["table"]):
         target, form = target_of(output, form)
-        schema = arrow_schema(heads=given["heads"])
+        schema = arrow_schema(heads=given["heads"], features=given["features"])
         sinks.append(sink_for(target, form, schema, _metadata(run)))
         outputs += [] if target is None else [str(target)]
     if to_terminal or given["table"]:

@@ -27,7 +27,7 @@ def schema(form: str, as_json: bool) -> int:
         content = {
             "schema": "flowclass.schema/1",
             "version": record.SCHEMA_VERSION,
-            "columns": record.fields(heads=True),
+            "columns": record.fields(heads=True, features=True),
         }
         click.echo(msgspec.json.format(msgspec.json.encode(content)).decode())
     elif form == "arrow":

@@ -32,7 +32,7 @@ class Result:
         self._run = run
         self._table: pa.Table | None = None
         self._started = False
-        self.schema = arrow_schema(heads=run.options.engine.heads)
+        self.schema = arrow_schema(heads=run.options.engine.heads, features=run.options.engine.features)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Give the record batches."""

@@ -1,0 +1,62 @@
+// The feature columns of a batch: one for each row of the feature table, in its order. Takes:
+// finished flows. Gives: their values, or nulls where a flow has none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "batch/column.hpp"
+#include "batch/flow_row.hpp"
+#include "feature/feature_value.hpp"
+
+namespace flowclass::batch {
+
+template <typename Value>
+struct ListColumn {
+    ListOffsets offsets;
+    FixedColumn<Value> values;
+};
+
+namespace feature_columns {
+
+template <std::size_t Row>
+auto empty_column() {
+    using enum feature::ValueType;
+    constexpr feature::ValueType kType = feature::kFeatures[Row].type;
+    if constexpr (kType == uint32_list) {
+        return ListColumn<std::uint32_t>();
+    } else if constexpr (kType == int8_list) {
+        return ListColumn<std::int8_t>();
+    } else if constexpr (kType == int64_list) {
+        return ListColumn<std::int64_t>();
+    } else {
+        return FixedColumn<feature::ValueOf<Row>>();
+    }
+}
+template <std::size_t... Rows>
+auto empty_columns(std::index_sequence<Rows...> /*rows*/) {
+    return std::tuple<decltype(empty_column<Rows>())...>();
+}
+
+}  // namespace feature_columns
+
+class FeatureColumns {
+  public:
+    void add(const FlowRow& row, const Orientation& way);
+    void finish_into(std::vector<ColumnData>& out);
+
+  private:
+    using Rows = std::make_index_sequence<feature::kFeatureCount>;
+
+    template <std::size_t Row>
+    void add_value(const feature::Finished* flow);
+    template <std::size_t... Row>
+    void add_values(const feature::Finished* flow, std::index_sequence<Row...> rows);
+
+    decltype(feature_columns::empty_columns(Rows())) columns_;
+};
+
+}  // namespace flowclass::batch
