@@ -59,6 +59,7 @@ lint: $(VENV)/.installed-tools
 	@$(BIN)/ruff format --check src tests benchmarks datasets
 	@$(BIN)/mypy
 	@$(BIN)/mypy datasets
+	@$(BIN)/mypy benchmarks
 	@$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	@$(TOOLS) cmake -S . -B build/tidy -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >build/tidy.log \
 		|| { cat build/tidy.log; exit 1; }

@@ -73,7 +73,7 @@ def copies(templates: list[Template], options: TraceOptions) -> Array:
     vpn = np.array([template.is_vpn for template in templates])
 
     def shares(power: float) -> Array:
-        weights = sizes**-power
+        weights: Array = sizes**-power
         for group, share in ((vpn, options.vpn), (~vpn, 1 - options.vpn)):
             weights[group] *= share / weights[group].sum()
         return weights
@@ -84,7 +84,7 @@ def copies(templates: list[Template], options: TraceOptions) -> Array:
         too_big = float(shares(middle) @ sizes) * options.flows > options.size
         low, high = (middle, high) if too_big else (low, middle)
     exact = shares((low + high) / 2) * options.flows
-    counts = np.floor(exact).astype(np.int64)
+    counts: Array = np.floor(exact).astype(np.int64)
     rest = options.flows - int(counts.sum())
     counts[np.argsort(counts - exact, kind="stable")[:rest]] += 1
     return counts
@@ -150,7 +150,8 @@ class _Flows:
 
 
 def _words(value: Array) -> Array:
-    return (value >> 16) + (value & 0xFFFF)
+    words: Array = (value >> 16) + (value & 0xFFFF)
+    return words
 
 
 def _flows(templates: list[Template], counts: Array, options: TraceOptions) -> _Flows:
@@ -166,7 +167,8 @@ def _flows(templates: list[Template], counts: Array, options: TraceOptions) -> _
     port = random.integers(32768, 61000, options.flows)
 
     def old(attribute: str) -> Array:
-        return np.array([int.from_bytes(getattr(t, attribute)[-4:], "big") for t in templates], dtype=np.int64)[of]
+        ends = np.array([int.from_bytes(getattr(t, attribute)[-4:], "big") for t in templates], dtype=np.int64)
+        return np.take(ends, of)
 
     old_port = np.array([template.client_port for template in templates], dtype=np.int64)[of]
     addresses = (2 * 0xFFFF - _words(old("client"))) + (2 * 0xFFFF - _words(old("server")))
@@ -243,7 +245,7 @@ def generate(path: Path, options: TraceOptions, templates: list[Template] | None
         for begin in range(0, len(record), _WINDOW):
             part = slice(begin, begin + _WINDOW)
             out.write(_window(pool, flows, record[part], flow[part], time[part]))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "capture": template.capture,
             "frame": template.frame,

@@ -1,5 +1,6 @@
 // The pipeline's stages up to `match`, put together from the rooms' own classes: no timers but
-// idleness, no states of TCP, no rows. Takes: a capture's octets. Gives: what was found, so that
+// idleness, no states of TCP, no rows. `hello` reads what clients said of themselves; `match` does
+// that too and then names the flow. Takes: a capture's octets. Gives: what was found, so that
 // the caller can check it.
 #pragma once
 
@@ -18,15 +19,28 @@
 #include "flow/flow_key.hpp"
 #include "flow/flow_table.hpp"
 #include "head/head_block.hpp"
+#include "hello/client_hello.hpp"
 
 namespace flowclass::benchmark {
 
 inline constexpr std::size_t kFlows = std::size_t{1} << 21U;
 inline constexpr base::TimeNs kIdle = 120 * base::kSecond;
 
-enum class Stage : std::uint8_t { read, decode, table, heads, match, shard, engine, count_ };
+// `calibration` is no stage but a measure of the machine: it runs when it is asked for by name.
+enum class Stage : std::uint8_t {
+    read,
+    decode,
+    table,
+    heads,
+    hello,
+    match,
+    shard,
+    engine,
+    calibration,
+    count_
+};
 inline constexpr std::array<const char*, static_cast<std::size_t>(Stage::count_)> kStageNames{
-    "read", "decode", "table", "heads", "match", "shard", "engine"};
+    "read", "decode", "table", "heads", "hello", "match", "shard", "engine", "calibration"};
 
 struct Found {
     std::uint64_t packets = 0;
@@ -189,6 +203,9 @@ class Partial {
             return;
         }
         head::FlowHead& sealed = heads_.seal(state.head);
+        if (last_ == Stage::hello) {
+            found_.sum += hello::may_hold_hello(sealed) && hello::read(sealed, match_.hello);
+        }
         if (last_ >= Stage::match) {
             fingerprint::match(sealed, match_);
             if (match_.tier != fingerprint::Tier::none) {

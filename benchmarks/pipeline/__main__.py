@@ -130,7 +130,7 @@ def main() -> int:
     for row in stages:
         check_stage(truth, row)
     engines = [end_to_end(truth, trace, threads, arguments.repeat) for threads in arguments.threads]
-    result = {
+    result: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "trace": {name: truth[name] for name in ("options", "packets", "flows", "bytes", "file_bytes")},

@@ -84,4 +84,5 @@ def make_addresses(table: Table, kind: str, count: int, seed: int) -> NDArray[An
 def _host_bits(lengths: NDArray[np.int64], version: int) -> NDArray[np.uint8]:
     kept = lengths + (96 if version == 4 else 0)
     in_octet = np.clip(kept[:, None] - 8 * np.arange(16), 0, 8)
-    return (0xFF >> in_octet).astype(np.uint8)
+    bits: NDArray[np.uint8] = (0xFF >> in_octet).astype(np.uint8)
+    return bits
