@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["machine"]
+__all__ = ["machine", "sentence"]
 
 _HERE = Path(__file__).resolve().parent
 
@@ -37,3 +37,11 @@ def machine() -> dict[str, Any]:
         "compiler": compiler[0] if compiler else "",
         "commit": commit.stdout.strip(),
     }
+
+
+def sentence(date: str, facts: dict[str, Any]) -> str:
+    """Say `machine()` for a page."""
+    return (
+        f"Measured {date} on {facts['processors']} cores of {facts['processor']}, Linux {facts['kernel']}, "
+        f"Python {facts['python']}, {facts['compiler']}; commit {facts['commit']}. Load before: {facts['load']:.1f}.\n"
+    )

@@ -15,6 +15,8 @@ from pathlib import Path
 
 __all__ = ["Contender", "contenders", "version"]
 
+_MOST_FLOWS = 4_000_000  # for tools that would rather cut flows than keep more than a few thousand
+
 Command = Callable[[Path, Path], list[str]]
 
 
@@ -37,7 +39,7 @@ class Contender:
     slow : bool
         Whether it is run once on large traces, not repeatedly.
     ours : bool
-        Whether its answer must be the trace's truth.
+        Whether its answer must be the trace's truth, and its failure ends the run.
     version : tuple of str
         Command that prints the version.
     """
@@ -106,10 +108,17 @@ def contenders(floor: Path) -> list[Contender]:
             does="walks records, parses, hashes, counts; names nothing",
             command=lambda trace, _: [str(floor), str(trace)],
             flows=_summary,
+            ours=True,
         ),
         _ours("flowclass", "1 thread, all flows named, no rows written", _classify()),
         _ours("flowclass, 2 threads", "the same with two threads", _classify("--threads", "2")),
+        _ours("flowclass, features", "1 thread, with statistics of every flow", _classify("--features")),
         _ours("flowclass, Parquet", "1 thread, every row written", _classify(rows="parquet")),
+        _ours(
+            "flowclass, features, Parquet",
+            "1 thread, every row with statistics written",
+            _classify("--features", rows="parquet"),
+        ),
         Contender(
             name="ndpiReader",
             needs="ndpiReader",
@@ -149,8 +158,10 @@ def contenders(floor: Path) -> list[Contender]:
             name="softflowd",
             needs="softflowd",
             does="flow counting without names, exports to nobody",
-            command=lambda trace, _: ["softflowd", "-r", str(trace), "-d"],
+            command=lambda trace, _: ["softflowd", "-r", str(trace), "-d", "-m", str(_MOST_FLOWS)],
+            flows=_found(r"Flows expired:\s*(\d+)"),
             slow=True,
+            version=("softflowd", "-h"),
         ),
         Contender(
             name="tcpdump -w /dev/null",
@@ -164,12 +175,17 @@ def contenders(floor: Path) -> list[Contender]:
             needs="cat",
             does="reads the file",
             command=lambda trace, _: ["cat", str(trace)],
+            version=("cat", "--version"),
         ),
     ]
 
 
 def version(contender: Contender) -> str:
     """Say the contender's version, or nothing where it has none to say."""
+    if contender.ours:
+        from flowclass.version import __version__
+
+        return __version__
     if contender.needs.startswith("python:"):
         from importlib.metadata import packages_distributions
         from importlib.metadata import version as of

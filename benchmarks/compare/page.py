@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_page"]
+from benchmarks.compare.goals import goals
+from benchmarks.machine import sentence
+from benchmarks.marks import put
 
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
+__all__ = ["measured", "write_page"]
 
 
 def write_page(result: dict[str, Any], docs: Path) -> None:
@@ -20,27 +22,44 @@ def write_page(result: dict[str, Any], docs: Path) -> None:
     docs : Path
         The folder that has ``benchmarks.md``.
     """
-    page = docs / "benchmarks.md"
-    before, rest = page.read_text(encoding="utf-8").split(_BEGIN)
-    after = rest.split(_END)[1]
-    parts = [_machine(result)]
-    for name in result["traces"]:
-        parts += [_heading(name, result["traces"][name]), _table(name, result["rows"])]
     plot = docs / "benchmarks.svg"
     _draw(result, plot)
-    parts.append(f"![Processor time as a multiple of the floor program's]({plot.name})\n")
-    page.write_text(f"{before}{_BEGIN}\n" + "\n".join(parts) + f"{_END}{after}", encoding="utf-8")
+    put(docs / "benchmarks.md", "measured", measured(result, plot.name))
 
 
-def _machine(result: dict[str, Any]) -> str:
-    facts = result["machine"]
-    said = (
-        f"Measured {result['date']} on {facts['processors']} cores of {facts['processor']}, Linux {facts['kernel']}, "
-        f"Python {facts['python']}, {facts['compiler']}; commit {facts['commit']}. Load before: {facts['load']:.1f}.\n"
-    )
+def measured(result: dict[str, Any], plot: str) -> str:
+    """Give what stands between the marks: machine, a table for each trace, the goals, the plot.
+
+    Parameters
+    ----------
+    result : dict
+        What ``python -m benchmarks.compare --json`` writes.
+    plot : str
+        Name of the plot, as the page names it.
+    """
+    parts = [sentence(result["date"], result["machine"])]
     if result["absent"]:
-        said += f"Not installed, left out: {', '.join(result['absent'])}.\n"
-    return said
+        parts.append(f"Not installed here, so left out: {', '.join(result['absent'])}.\n")
+    for name in result["traces"]:
+        parts += [_heading(name, result["traces"][name]), _table(name, result["rows"])]
+    if result.get("starts"):
+        parts.append(_starts(result["starts"]))
+    judged = goals(result)
+    if judged:
+        parts += ["### Goals\n", "| | goal | measured | |", "|---|---|---:|---|"]
+        parts += [f"| {g.what} | {g.bound} | {g.measured} | {'reached' if g.reached else 'missed'} |" for g in judged]
+        parts.append("")
+    parts.append(f"![Processor time as a multiple of the floor program's]({plot})\n")
+    return "\n".join(parts)
+
+
+def _starts(rows: list[dict[str, Any]]) -> str:
+    lines = ["### Short runs\n", "| | wall s | processor s | peak MB |", "|---|---:|---:|---:|"]
+    for row in rows:
+        lines.append(
+            f"| {row['name']} | {row['wall']:.2f} | {row['processor']:.2f} | {row['peak_memory'] / 1e6:,.0f} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _heading(name: str, trace: dict[str, Any]) -> str:
@@ -54,10 +73,11 @@ def _heading(name: str, trace: dict[str, Any]) -> str:
 def _table(name: str, all_rows: list[dict[str, Any]]) -> str:
     rows = [row for row in all_rows if row["trace"] == name]
     floor = next(row["processor"] for row in rows if row["name"] == "floor")
-    lines = []
+    lines, failures = [], []
     for row in rows:
         if row["failure"]:
             lines.append(f"| {row['name']} | {row['version']} | failed | | | | | | |")
+            failures.append(f"{row['name']} failed: {_one_line(row['failure'])}.\n")
             continue
         flows = "" if row["flows"] is None else f"{row['flows']:,}"
         lines.append(
@@ -65,7 +85,13 @@ def _table(name: str, all_rows: list[dict[str, Any]]) -> str:
             f"{row['processor'] / floor:.1f} | {row['wall']:.2f} | {row['packets'] / row['wall'] / 1e6:.2f} | "
             f"{row['peak_memory'] / 1e6:,.0f} | {flows} | {row['rounds']} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *failures])
+
+
+def _one_line(failure: str) -> str:
+    """What failed, short enough for a page, without what could be taken for its markup."""
+    first = failure.splitlines()[0].replace("|", "/").replace("`", "'")
+    return first if len(first) <= 200 else first[:200] + " ..."
 
 
 def _draw(result: dict[str, Any], path: Path) -> None:
