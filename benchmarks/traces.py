@@ -75,7 +75,8 @@ def copies(templates: list[Template], options: TraceOptions) -> Array:
     def shares(power: float) -> Array:
         weights: Array = sizes**-power
         for group, share in ((vpn, options.vpn), (~vpn, 1 - options.vpn)):
-            weights[group] *= share / weights[group].sum()
+            if group.any():
+                weights[group] *= share / weights[group].sum()
         return weights
 
     low, high = -4.0, 8.0

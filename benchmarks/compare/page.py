@@ -56,9 +56,8 @@ def measured(result: dict[str, Any], plot: str) -> str:
 def _starts(rows: list[dict[str, Any]]) -> str:
     lines = ["### Short runs\n", "| | wall s | processor s | peak MB |", "|---|---:|---:|---:|"]
     for row in rows:
-        lines.append(
-            f"| {row['name']} | {row['wall']:.2f} | {row['processor']:.2f} | {row['peak_memory'] / 1e6:,.0f} |"
-        )
+        peak = row["peak_memory"] / 1e6
+        lines.append(f"| {row['name']} | {row['wall']:.2f} | {row['processor']:.2f} | {peak:,.0f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -89,9 +88,9 @@ def _table(name: str, all_rows: list[dict[str, Any]]) -> str:
 
 
 def _one_line(failure: str) -> str:
-    """What failed, short enough for a page, without what could be taken for its markup."""
-    first = failure.splitlines()[0].replace("|", "/").replace("`", "'")
-    return first if len(first) <= 200 else first[:200] + " ..."
+    """Give the last thing it said, short enough for a page, without what could be taken for markup."""
+    last = failure.strip().splitlines()[-1].replace("|", "/").replace("`", "'")
+    return last if len(last) <= 200 else last[:200] + " ..."
 
 
 def _draw(result: dict[str, Any], path: Path) -> None:

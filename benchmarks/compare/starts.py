@@ -1,7 +1,7 @@
 """What a long trace does not show: how soon the command is at work, and what very many small captures cost.
 
-Takes a folder to make captures in. Gives the wall seconds of `flowclass classify` over a capture of one packet (from the
-shell's call to its end, so more than to the first packet), and over ten thousand captures of ten packets.
+Takes a folder to make captures in. Gives the wall seconds of `flowclass classify` over a capture of one packet (from
+the call to the end, so more than to the first packet), and over ten thousand captures of ten packets.
 """
 
 from __future__ import annotations
