@@ -198,7 +198,7 @@ def _names(src: str, dst: str, proto: int, src_port: int, dst_port: int) -> tupl
 
 
 def packets_of_rows(rows: Sequence[dict[str, Any]], packets: Iterable[Packet]) -> list[list[Packet] | None]:
-    """Give for each row of one capture its packets; None where their number shows that they were not all found."""
+    """Give for each row of one capture its packets; None where number or times show that some were not read."""
     by_key: dict[Any, list[Packet]] = defaultdict(list)
     keys: dict[str, tuple[Any, ...]] = {}
     for packet in packets:
@@ -216,7 +216,9 @@ def packets_of_rows(rows: Sequence[dict[str, Any]], packets: Iterable[Packet]) -
             for packet in by_key[keys.get(row["community_id"]), depth, vlans]
             if row["packet_first"] <= packet.place.frame <= row["packet_last"]
         ]
-        found.append(own if len(own) == row["packets_fwd"] + row["packets_rev"] else None)
+        times = [packet.place.time for packet in own]
+        whole = len(own) == row["packets_fwd"] + row["packets_rev"] and max(times) - min(times) == row["duration_ns"]
+        found.append(own if whole else None)
     return found
 
 

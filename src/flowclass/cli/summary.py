@@ -132,6 +132,10 @@ def _notes(run: Run) -> list[str]:
         lines.append(f"refused   {refused:,} flows were not classified for want of memory; give more --memcap")
     if counters.get("heads_unsaved"):
         lines.append(f"heads     {counters['heads_unsaved']:,} were not kept for want of memory; give more --memcap")
+    if counters.get("features_refused"):
+        lines.append(
+            f"features  {counters['features_refused']:,} flows have none for want of memory; give more --memcap"
+        )
     if counters.get("leaders_forgotten"):
         lines.append(
             f"links     {counters['leaders_forgotten']:,} flows that may have set up others were forgotten early; give"
