@@ -63,6 +63,12 @@ void Engine::begin_source(std::string name) {
     }
 }
 
+void Engine::use_source(std::uint32_t number) noexcept {
+    for (const auto& shard : shards_) {
+        shard->use_source(number);
+    }
+}
+
 template <typename Work>
 void Engine::on_all_shards(std::size_t size, Work&& work) {
     if (shards_.size() == 1 || size < kThreadWorth) {
@@ -108,6 +114,10 @@ void Engine::finish() {
     finished_ = true;
     on_all_shards(0, [](Shard& shard) { shard.finish(); });
     on_flows_ended();
+    flush();
+}
+
+void Engine::flush() {
     if (builder_.rows() > 0) {
         ready_.push_back(builder_.finish(sources_));
     }

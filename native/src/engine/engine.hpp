@@ -37,11 +37,16 @@ class Engine {
     Engine& operator=(const Engine&) = delete;
 
     void begin_source(std::string name);
+    // The packets that follow are of the source that was begun as the `number`th, from 0.
+    void use_source(std::uint32_t number) noexcept;
     void push(base::Bytes chunk);
     void push_packets(std::span<const packet::PacketView> views);
     const capture::CaptureReport& end_source();
     void advance(base::TimeNs now);
     void finish();
+
+    // Makes the rows so far a batch, so that poll() gives them now.
+    void flush();
 
     // Batches of options.batch_rows rows that are ready; after finish() also the last, shorter one.
     std::vector<batch::FlowBatch> poll();

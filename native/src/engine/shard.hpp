@@ -22,6 +22,7 @@ class Shard {
     Shard(const Options& options, base::HashKey key, std::uint32_t number, std::uint32_t count);
 
     void begin_source(std::uint32_t source);
+    void use_source(std::uint32_t source) noexcept { source_ = source; }
     void push(base::Bytes chunk) noexcept;
     void push_packets(std::span<const packet::PacketView> views) noexcept;
     void end_source() noexcept;

@@ -230,6 +230,10 @@ void bind_engine(nb::module_& module) {
              &Engine::begin_source,
              nb::arg("name"),
              "The next bytes are of this input.")
+        .def("use_source",
+             &Engine::use_source,
+             nb::arg("number"),
+             "The next packets are of the input that was begun as this one, from 0.")
         .def("push", &push, nb::arg("chunk"), "Bytes of a capture, cut anywhere.")
         .def("push_packets",
              &push_packets,
@@ -240,6 +244,7 @@ void bind_engine(nb::module_& module) {
         .def(
             "end_source", &end_source, "No more bytes of this input: what it was and how it ended.")
         .def("advance", &Engine::advance, nb::arg("now_ns"), "Time has passed without packets.")
+        .def("flush", &Engine::flush, "Makes the rows so far a batch.")
         .def("poll", &poll, "Batches that are ready.")
         .def("finish", &finish, "Ends every flow and returns the remaining batches.")
         .def("balance",

@@ -8,6 +8,7 @@ void bind_fingerprint(nanobind::module_& module);
 void bind_frames(nanobind::module_& module);
 void bind_heads(nanobind::module_& module);
 void bind_judge(nanobind::module_& module);
+void bind_live(nanobind::module_& module);
 void bind_policy(nanobind::module_& module);
 void bind_registry(nanobind::module_& module);
 
@@ -23,4 +24,5 @@ NB_MODULE(_core, module) {
     bind_frames(module);
     bind_heads(module);
     bind_judge(module);
+    bind_live(module);
 }
