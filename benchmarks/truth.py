@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["AnswerError", "accuracy", "check_balance", "check_protocols", "expected"]
+__all__ = ["AnswerError", "accuracy", "check_balance", "check_found", "check_protocols", "expected"]
 
 Verdict = tuple[str, str | None]
 
@@ -33,6 +33,24 @@ def check_protocols(truth: Mapping[str, Any], protocols: Mapping[str, int]) -> N
         raise AnswerError(
             f"flows by protocol are {dict(sorted(protocols.items()))}, not {dict(sorted(wanted.items()))}"
         )
+
+
+def check_found(truth: Mapping[str, Any], row: Mapping[str, Any], *, names: bool) -> None:
+    """Raise unless packets and flows are those that were put in, and of each labelled protocol no flow is missing.
+
+    For traces that hold flows without a label too: those may be of any protocol, and a copy that closes and opens
+    again on its ports, or pauses longer than the idle timeout, is two flows.
+    """
+    if row["packets"] != truth["packets"]:
+        raise AnswerError(f"{row['packets']} packets, {truth['packets']} in the trace")
+    if not truth["flows"] <= row["flows"] <= truth["flows"] * 1.1:
+        raise AnswerError(f"{row['flows']} flows, {truth['flows']} in the trace")
+    wanted: Counter[str] = Counter()
+    for (family, _), count in expected(truth).items():
+        wanted[family] += count if family else 0
+    missing = {name: count for name, count in wanted.items() if row["protocols"].get(name, 0) < count} if names else {}
+    if missing:
+        raise AnswerError(f"fewer flows than were put in: {missing}, found {row['protocols']}")
 
 
 def accuracy(truth: Mapping[str, Any], found: Counter[Verdict]) -> float:
