@@ -63,7 +63,7 @@ class Contender:
 
 def _classify(*options: str, rows: str = "") -> Command:
     def command(trace: Path, folder: Path) -> list[str]:
-        to = ["-o", str(folder / f"flows.{rows}")] if rows else ["-o", os.devnull, "--format", "arrow"]
+        to = ["-o", str(folder / f"flows.{rows}")] if rows else ["--format", "none"]
         return [sys.executable, "-m", "flowclass", "classify", str(trace), "-q", "--json", *to, *options]
 
     return command
@@ -110,7 +110,7 @@ def contenders(floor: Path) -> list[Contender]:
             flows=_summary,
             ours=True,
         ),
-        _ours("flowclass", "1 thread, all flows named, no rows written", _classify()),
+        _ours("flowclass", "1 thread, all flows named and counted, no rows made", _classify()),
         _ours("flowclass, 2 threads", "the same with two threads", _classify("--threads", "2")),
         _ours("flowclass, features", "1 thread, with statistics of every flow", _classify("--features")),
         _ours("flowclass, Parquet", "1 thread, every row written", _classify(rows="parquet")),

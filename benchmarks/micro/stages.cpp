@@ -118,12 +118,9 @@ Found run_engine(base::Bytes bytes, std::uint32_t threads, bool watch) {
     found.packets = engine.counters().read.packets;
     found.flows = static_cast<std::uint64_t>(rows);
     found.memory = engine.memory();
-    for (std::size_t protocol = 0; protocol < engine.verdicts().size(); ++protocol) {
-        for (const std::uint64_t count : engine.verdicts()[protocol].by_tier) {
-            if (count > 0) {
-                found.protocols[batch::protocol_names()[protocol]] += count;
-            }
-        }
+    for (const engine::VerdictCount& row : engine.verdicts()) {
+        found.protocols[batch::protocol_names()[batch::protocol_index(row.key.matcher)]] +=
+            row.flows;
     }
     return found;
 }

@@ -1,6 +1,7 @@
 """Tells for every network flow which VPN or tunnel protocol it is, with evidence.
 
 The public face: `classify`, `match`, `judge`, `diff`, and what they take and give. Nothing else is public.
+A name is imported when it is first asked for, so that a program pays for what it uses.
 
 Examples
 --------
@@ -11,26 +12,31 @@ Examples
 
 from __future__ import annotations
 
-from flowclass.anonymize import CryptoPan
-from flowclass.errors import (
-    ConfigError,
-    FlowclassError,
-    OutputError,
-    RegistryError,
-    SchemaError,
-    SourceError,
-    UserFunctionError,
-)
-from flowclass.pipeline.classify import classify
-from flowclass.pipeline.judge import judge
-from flowclass.pipeline.match import match
-from flowclass.pipeline.result import Result
-from flowclass.policy import Policy
-from flowclass.registry import Registry
-from flowclass.run_diff.compare import FlowChange, FlowsAlone, RunDiff, RunFacts, diff
-from flowclass.sources.packets import Packets
-from flowclass.types import Balance, EngineOptions, SourceReport
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from flowclass.version import __version__
+
+if TYPE_CHECKING:
+    from flowclass.anonymize import CryptoPan
+    from flowclass.errors import (
+        ConfigError,
+        FlowclassError,
+        OutputError,
+        RegistryError,
+        SchemaError,
+        SourceError,
+        UserFunctionError,
+    )
+    from flowclass.pipeline.classify import classify
+    from flowclass.pipeline.judge import judge
+    from flowclass.pipeline.match import match
+    from flowclass.pipeline.result import Result
+    from flowclass.policy import Policy
+    from flowclass.registry import Registry
+    from flowclass.run_diff.compare import FlowChange, FlowsAlone, RunDiff, RunFacts, diff
+    from flowclass.sources.packets import Packets
+    from flowclass.types import Balance, EngineOptions, SourceReport
 
 __all__ = [
     "Balance",
@@ -58,3 +64,41 @@ __all__ = [
     "judge",
     "match",
 ]
+
+_HOMES = {
+    "CryptoPan": "flowclass.anonymize",
+    "ConfigError": "flowclass.errors",
+    "FlowclassError": "flowclass.errors",
+    "OutputError": "flowclass.errors",
+    "RegistryError": "flowclass.errors",
+    "SchemaError": "flowclass.errors",
+    "SourceError": "flowclass.errors",
+    "UserFunctionError": "flowclass.errors",
+    "classify": "flowclass.pipeline.classify",
+    "judge": "flowclass.pipeline.judge",
+    "match": "flowclass.pipeline.match",
+    "Result": "flowclass.pipeline.result",
+    "Policy": "flowclass.policy",
+    "Registry": "flowclass.registry",
+    "FlowChange": "flowclass.run_diff.compare",
+    "FlowsAlone": "flowclass.run_diff.compare",
+    "RunDiff": "flowclass.run_diff.compare",
+    "RunFacts": "flowclass.run_diff.compare",
+    "diff": "flowclass.run_diff.compare",
+    "Packets": "flowclass.sources.packets",
+    "Balance": "flowclass.types",
+    "EngineOptions": "flowclass.types",
+    "SourceReport": "flowclass.types",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

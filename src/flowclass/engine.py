@@ -31,6 +31,8 @@ class Engine:
         The registered endpoints.
     policy : Policy, optional
         What follows from them.
+    rows : bool
+        Whether there are records; without them flows are only counted.
 
     Notes
     -----
@@ -44,6 +46,7 @@ class Engine:
         threads: int = 1,
         registry: Registry | None = None,
         policy: Policy | None = None,
+        rows: bool = True,
     ) -> None:
         check_range("threads", threads, 1, MAX_THREADS)
         self._next_frame = 1
@@ -58,6 +61,7 @@ class Engine:
             tunnels=options.tunnels,
             heads=options.heads,
             features=options.features,
+            rows=rows,
             anonymize=None if options.anonymize is None else options.anonymize.key,
             registry=None if registry is None else registry.native,
             policy=None if policy is None else policy.native,
@@ -96,6 +100,10 @@ class Engine:
     def counters(self) -> dict[str, Any]:
         """Give all counters of this engine."""
         return self._native.counters()
+
+    def verdicts(self) -> list[tuple[tuple[str | None, ...], int]]:
+        """Give how many of the flows that have ended have which class, protocol, variant, tier, match and outcome."""
+        return self._native.verdicts()
 
     def balance(self) -> dict[str, Any]:
         """Give packets and octets read, in flows, and skipped by reason, so far."""

@@ -48,8 +48,7 @@ Engine::Engine(Options options)
           options_.registry,
           options_.policy,
           {.heads = options_.heads, .features = options_.features},
-          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr),
-      verdicts_(batch::protocol_names().size()) {
+          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
         shards_.push_back(std::make_unique<Shard>(options_, key, number, options_.threads));
@@ -211,11 +210,35 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
             owners[index + kAhead]->evidence().prefetch_more(flows[index + kAhead]->state.evidence);
             owners[index + kAhead]->hellos().prefetch(flows[index + kAhead]->state.hello);
         }
-        append(*flows[index],
-               *owners[index],
-               matches.empty() ? nullptr : &matches[index],
-               judgements.empty() ? nullptr : &judgements[index]);
+        const registry::FlowMatch* match = matches.empty() ? nullptr : &matches[index];
+        const policy::Judgement* judgement = judgements.empty() ? nullptr : &judgements[index];
+        count_verdict(*flows[index], *owners[index], match, judgement);
+        if (options_.rows) {
+            append(*flows[index], *owners[index], match, judgement);
+        }
     }
+}
+
+void Engine::count_verdict(const EndedFlow& flow,
+                           const Shard& owner,
+                           const registry::FlowMatch* match,
+                           const policy::Judgement* judgement) {
+    VerdictKey key;
+    if (flow.state.evidence != EvidenceStore::kNone) {
+        const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
+        if (saved.matcher != fingerprint::kNoMatcher && saved.tier != fingerprint::Tier::none) {
+            key.matcher = saved.matcher;
+            key.tier = saved.tier;
+            key.variant = saved.variant;
+        }
+    }
+    if (match != nullptr) {
+        key.match = match->match;
+    }
+    if (judgement != nullptr) {
+        key.outcome = judgement->outcome;
+    }
+    verdicts_.add(key);
 }
 
 void Engine::append(const EndedFlow& flow,
@@ -273,13 +296,6 @@ void Engine::append(const EndedFlow& flow,
     if (flow.state.record.encaps != UINT32_MAX) {
         const EncapStack& stack = owner.encaps(flow.state.record.encaps);
         row.encaps = std::span(stack.encaps).first(stack.count);
-    }
-    const bool named = row.tier != fingerprint::Tier::none;
-    Verdicts& verdicts =
-        verdicts_[batch::protocol_index(named ? row.matcher : fingerprint::kNoMatcher)];
-    ++verdicts.by_tier[static_cast<std::size_t>(row.tier)];
-    if (judgement != nullptr) {
-        ++outcomes_[static_cast<std::size_t>(judgement->outcome)];
     }
     builder_.append(row);
     if (builder_.rows() == options_.batch_rows) {

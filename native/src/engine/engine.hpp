@@ -14,13 +14,9 @@
 #include "batch/flow_batch.hpp"
 #include "engine/options.hpp"
 #include "engine/shard.hpp"
+#include "engine/verdict_counts.hpp"
 
 namespace flowclass::engine {
-
-// How often a protocol was seen with a tier, and what became of it.
-struct Verdicts {
-    std::array<std::uint64_t, static_cast<std::size_t>(fingerprint::Tier::count_)> by_tier{};
-};
 
 struct MemoryUse {
     std::size_t tables = 0;
@@ -57,13 +53,9 @@ class Engine {
     [[nodiscard]] base::TimeNs time_first() const noexcept { return shards_.front()->time_first(); }
     [[nodiscard]] base::TimeNs time_last() const noexcept { return shards_.front()->clock(); }
     [[nodiscard]] bool started() const noexcept { return shards_.front()->started(); }
-    [[nodiscard]] const std::vector<Verdicts>& verdicts() const noexcept {
-        return verdicts_;
-    }  // by protocol_index
-    [[nodiscard]] const std::array<std::uint64_t,
-                                   static_cast<std::size_t>(policy::Outcome::count_)>&
-    outcomes() const noexcept {
-        return outcomes_;
+    // Of the flows that have ended.
+    [[nodiscard]] const std::vector<VerdictCount>& verdicts() const noexcept {
+        return verdicts_.rows();
     }
     [[nodiscard]] const Options& options() const noexcept { return options_; }
 
@@ -72,6 +64,10 @@ class Engine {
     void on_all_shards(std::size_t size, Work&& work);
     void on_flows_ended();
     void judge(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners);
+    void count_verdict(const EndedFlow& flow,
+                       const Shard& owner,
+                       const registry::FlowMatch* match,
+                       const policy::Judgement* judgement);
     void append(const EndedFlow& flow,
                 const Shard& owner,
                 const registry::FlowMatch* match,
@@ -82,8 +78,7 @@ class Engine {
     std::vector<std::string> sources_;
     batch::FlowBatchBuilder builder_;
     std::vector<batch::FlowBatch> ready_;
-    std::vector<Verdicts> verdicts_;
-    std::array<std::uint64_t, static_cast<std::size_t>(policy::Outcome::count_)> outcomes_{};
+    VerdictCounts verdicts_;
     bool finished_ = false;
 };
 

@@ -24,6 +24,7 @@ struct Options {
     std::size_t batch_rows = 8192;
     bool vlan_in_key = true;
     bool tunnels = true;
+    bool rows = true;       // without them flows are only counted
     bool heads = false;     // rows have the head that was matched: it holds payload
     bool features = false;  // rows have the columns of the feature table
     // Rows have no address, but what Crypto-PAn makes of it, and no heads.

@@ -29,7 +29,8 @@ class Shard {
     void advance(base::TimeNs now) noexcept;
     void finish() noexcept;
 
-    // Ended flows that no later packet can come before, in order; valid until release_ended().
+    // Ended flows that no later packet can come before, in order where rows are
+    // wanted; valid until release_ended().
     std::span<const EndedFlow* const> ended() noexcept;
     void release_ended() noexcept;
 

@@ -211,9 +211,11 @@ std::span<const EndedFlow* const> Shard::ended() noexcept {
             ready_.push_back(&flow);
         }
     }
-    std::sort(ready_.begin(), ready_.end(), [](const EndedFlow* left, const EndedFlow* right) {
-        return before(*left, *right);
-    });
+    if (options_.rows) {
+        std::sort(ready_.begin(), ready_.end(), [](const EndedFlow* left, const EndedFlow* right) {
+            return before(*left, *right);
+        });
+    }
     return ready_;
 }
 

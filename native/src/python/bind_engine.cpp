@@ -120,6 +120,37 @@ nb::dict balance(const Engine& self) {
     return out;
 }
 
+void add_to(nb::dict& sums, const char* name, std::uint64_t count) {
+    const std::uint64_t before =
+        sums.contains(name) ? nb::cast<std::uint64_t>(sums[name]) : std::uint64_t{0};
+    sums[name] = before + count;
+}
+
+nb::object text_or_none(const char* text) {
+    return text == nullptr ? nb::object(nb::none()) : nb::object(nb::str(text));
+}
+
+// Class, protocol, variant, tier, registry match, policy outcome; and how many flows.
+nb::list verdicts(const Engine& self) {
+    nb::list out;
+    for (const auto& [key, flows] : self.verdicts()) {
+        const bool known = key.matcher != fingerprint::kNoMatcher;
+        const auto protocol_class = known
+                                        ? fingerprint::matchers()[key.matcher].info->protocol_class
+                                        : fingerprint::ProtocolClass::unknown;
+        const std::string variant(key.variant);
+        const nb::tuple group =
+            nb::make_tuple(fingerprint::to_string(protocol_class),
+                           batch::protocol_names()[batch::protocol_index(key.matcher)],
+                           text_or_none(variant.empty() ? nullptr : variant.c_str()),
+                           fingerprint::to_string(key.tier),
+                           text_or_none(key.match ? registry::to_string(*key.match) : nullptr),
+                           text_or_none(key.outcome ? policy::to_string(*key.outcome) : nullptr));
+        out.append(nb::make_tuple(group, flows));
+    }
+    return out;
+}
+
 nb::dict counters(const Engine& self) {
     nb::dict out = balance(self);
     nb::dict inner;
@@ -129,27 +160,19 @@ nb::dict counters(const Engine& self) {
     }
     out["inner_problems"] = inner;
     nb::dict protocols;
-    const auto& verdicts = self.verdicts();
-    for (std::size_t protocol = 0; protocol < verdicts.size(); ++protocol) {
-        nb::dict tiers;
-        for (std::size_t tier = 0; tier < verdicts[protocol].by_tier.size(); ++tier) {
-            if (verdicts[protocol].by_tier[tier] > 0) {
-                tiers[fingerprint::to_string(static_cast<fingerprint::Tier>(tier))] =
-                    verdicts[protocol].by_tier[tier];
-            }
+    nb::dict outcomes;
+    for (const auto& [key, flows] : self.verdicts()) {
+        const std::string& protocol = batch::protocol_names()[batch::protocol_index(key.matcher)];
+        if (!protocols.contains(protocol.c_str())) {
+            protocols[protocol.c_str()] = nb::dict();
         }
-        if (nb::len(tiers) > 0) {
-            protocols[batch::protocol_names()[protocol].c_str()] = tiers;
+        nb::dict tiers = nb::cast<nb::dict>(protocols[protocol.c_str()]);
+        add_to(tiers, fingerprint::to_string(key.tier), flows);
+        if (key.outcome) {
+            add_to(outcomes, policy::to_string(*key.outcome), flows);
         }
     }
     out["flows_by_protocol"] = protocols;
-    nb::dict outcomes;
-    for (std::size_t outcome = 0; outcome < self.outcomes().size(); ++outcome) {
-        if (self.outcomes()[outcome] > 0) {
-            outcomes[policy::to_string(static_cast<policy::Outcome>(outcome))] =
-                self.outcomes()[outcome];
-        }
-    }
     out["outcomes"] = outcomes;
     const engine::MemoryUse memory = self.memory();
     out["table_bytes"] = memory.tables;
@@ -178,6 +201,7 @@ void construct(Engine* self,
                bool tunnels,
                bool heads,
                bool features,
+               bool rows,
                const std::optional<nb::bytes>& anonymize,
                std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
                std::shared_ptr<registry::Registry> registry,
@@ -193,6 +217,7 @@ void construct(Engine* self,
     options.tunnels = tunnels;
     options.heads = heads;
     options.features = features;
+    options.rows = rows;
     if (anonymize) {
         options.anonymize = key_of(*anonymize);
     }
@@ -222,6 +247,7 @@ void bind_engine(nb::module_& module) {
              nb::arg("tunnels") = true,
              nb::arg("heads") = false,
              nb::arg("features") = false,
+             nb::arg("rows") = true,
              nb::arg("anonymize") = nb::none(),
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),
@@ -250,5 +276,6 @@ void bind_engine(nb::module_& module) {
         .def("balance",
              &balance,
              "Packets and octets read, in flows, and skipped by reason, so far.")
+        .def("verdicts", &verdicts, "How many flows that have ended got which verdict.")
         .def("counters", &counters, "The balance and everything else that is counted, so far.");
 }

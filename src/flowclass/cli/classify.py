@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -16,15 +16,13 @@ from flowclass.cli import summary
 from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import common, setting, with_config
-from flowclass.cli.output import fill, sink_for, target_of, with_output
+from flowclass.cli.output import NO_ROWS, fill, sink_for, target_of, with_output_or_none
 from flowclass.cli.progress import Progress
 from flowclass.cli.values import clean, duration, size
 from flowclass.engine import rules_sha256
 from flowclass.pipeline.batch import Run, RunOptions
 from flowclass.pipeline.records import BALANCE
 from flowclass.pipeline.stop import Stop
-from flowclass.policy import Policy
-from flowclass.registry import Registry
 from flowclass.schema import FLOW_DEFINITION, SCHEMA_VERSION, arrow_schema
 from flowclass.sinks import Sink
 from flowclass.sources import ByteSource, Source
@@ -33,13 +31,17 @@ from flowclass.sources.stream import StreamSource
 from flowclass.types import EngineOptions, SourceReport
 from flowclass.version import __version__
 
+if TYPE_CHECKING:
+    from flowclass.policy import Policy
+    from flowclass.registry import Registry
+
 MOST_ORDER = 8
 
 
 @click.command(name="classify", short_help="Say for every flow which protocol it is, with evidence.")
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...")
 @with_config
-@with_output
+@with_output_or_none
 @setting("--table", is_flag=True, help="Print the table too, with -o and where no terminal is.")
 @setting("--registry", type=click.Path(path_type=Path), help="The registered endpoints.")
 @setting("--policy", type=click.Path(path_type=Path), help="What follows from them; a TOML file.")
@@ -66,8 +68,9 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
 
     SRC is a file, a folder, a quoted glob, @list.txt, or - for standard input: pcap or pcapng, also compressed (gz,
     zst, lz4, bz2, xz), recognised by content. Without -o a table is printed on a terminal, JSON lines elsewhere.
-    With --json and -o FILE the summary is printed as JSON.
+    With --json and -o FILE, or --format none, the summary is printed as JSON.
     """  # fmt: skip
+    _refuse_rows(given)
     options = _run_options(given)
     opened, found = _open(sources)
     problems = [SourceReport(name=name, problem="unreadable", sentence=sentence) for name, sentence in found.problems]
@@ -83,9 +86,24 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
         if not given["quiet"]:
             _say_sources(run, found, verbose=given["verbose"])
         sinks, outputs = _open_sinks(given, run)
-        fill(sinks, run.batches(), lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
+        fill(sinks, _records(run), lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
     _say_end(run, outputs, given)
     return _exit_code(run, fail_on_violation=given["fail_on_violation"])
+
+
+def _records(run: Run) -> Iterator[Any]:
+    """Give the records of a run. What fails, fails while sinks are filled, and then they leave nothing behind."""
+    yield from run.batches()
+
+
+def _refuse_rows(given: dict[str, Any]) -> None:
+    """Raise where no rows are wanted and a place for them was named."""
+    if given["form"] != NO_ROWS:
+        return
+    if given["output"] is not None:
+        raise click.UsageError("--format none writes no flows, and -o says where they go: give one of them")
+    if given["table"]:
+        raise click.UsageError("--format none writes no flows, and --table prints them: give one of them")
 
 
 def _run_options(given: dict[str, Any]) -> RunOptions:
@@ -94,10 +112,11 @@ def _run_options(given: dict[str, Any]) -> RunOptions:
     if anonymize is not None and given["heads"]:
         raise click.UsageError("--heads keeps payload, which --anonymize cannot anonymise: leave one of them out")
     return RunOptions(
-        registry=None if registry is None else Registry.load(registry),
-        policy=None if policy is None else Policy.load(policy),
+        registry=None if registry is None else _registry(registry),
+        policy=None if policy is None else _policy(policy),
         threads=given["threads"],
         files=given["files"],
+        rows=given["form"] != NO_ROWS,
         engine=EngineOptions(
             memcap=given["memcap"],
             idle_timeout_ns=given["idle_timeout"],
@@ -107,6 +126,18 @@ def _run_options(given: dict[str, Any]) -> RunOptions:
             anonymize=anonymize,
         ),
     )
+
+
+def _registry(path: Path) -> Registry:
+    from flowclass.registry import Registry
+
+    return Registry.load(path)
+
+
+def _policy(path: Path) -> Policy:
+    from flowclass.policy import Policy
+
+    return Policy.load(path)
 
 
 def _open(texts: Sequence[str]) -> tuple[list[Source], Found]:
@@ -119,6 +150,8 @@ def _open(texts: Sequence[str]) -> tuple[list[Source], Found]:
 
 def _open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]:
     form, output = given["form"], given["output"]
+    if form == NO_ROWS:
+        return [], []
     to_terminal = output is None and form is None and not given["as_json"] and sys.stdout.isatty()
     sinks: list[Sink] = []
     outputs: list[str] = []
@@ -185,7 +218,8 @@ def _written(time: int | None) -> str:
 def _say_end(run: Run, outputs: list[str], given: dict[str, Any]) -> None:
     if given["as_json"]:
         text = msgspec.json.encode(summary.as_json(run, outputs)).decode()
-        click.echo(text, err=not outputs or given["table"])
+        takes_stdout = given["form"] != NO_ROWS and (not outputs or given["table"])
+        click.echo(text, err=takes_stdout)
         return
     if given["quiet"]:
         for report in run.reports:

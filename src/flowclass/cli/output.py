@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,22 @@ from flowclass.cli.options import Command, setting
 from flowclass.errors import OutputError
 from flowclass.sinks import BINARY, FORMATS, SUFFIXES, Sink, open_sink
 
+NO_ROWS = "none"
+
 
 def with_output(command: Command) -> Command:
     """Declare ``-o`` and ``--format``."""
-    command = setting(
-        "--format", "form", type=click.Choice(FORMATS), help="By default what the name of the output says."
-    )(command)
+    return _with_formats(command, FORMATS, "By default what the name of the output says.")
+
+
+def with_output_or_none(command: Command) -> Command:
+    """Declare ``-o`` and ``--format``, which may be none."""
+    said = "By default what the name of the output says; with none no flow is written, only the summary."
+    return _with_formats(command, (*FORMATS, NO_ROWS), said)
+
+
+def _with_formats(command: Command, formats: Sequence[str], said: str) -> Command:
+    command = setting("--format", "form", type=click.Choice(formats), help=said)(command)
     return setting("-o", "--output", metavar="FILE|DIR|-", help="Where the flows go; - is standard output.")(command)
 
 

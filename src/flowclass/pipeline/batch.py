@@ -43,6 +43,8 @@ class RunOptions:
         Whether the sources are one stream, in the order of their first packets, or each its own.
     engine : EngineOptions
         How flows are cut.
+    rows : bool
+        Whether there are records; without them flows are only counted, for the summary.
     """
 
     registry: Registry | None = None
@@ -50,6 +52,7 @@ class RunOptions:
     threads: int = 1
     files: Files = "stream"
     engine: EngineOptions = field(default_factory=EngineOptions)
+    rows: bool = True
 
     def __post_init__(self) -> None:
         check_range("threads", self.threads, 1, MAX_THREADS)
@@ -86,7 +89,7 @@ class Run:
     counters : dict
         Of the engine; summed over sources when each has its own.
     tally : Tally
-        Of the records given so far.
+        Of the flows that have ended so far.
     """
 
     def __init__(
@@ -103,12 +106,12 @@ class Run:
         self.sources = [source for source, _ in ordered]
         self.first_times = [time for _, time in ordered]
         self.reports: list[SourceReport] = list(problems)
-        self.tally = Tally()
         self.finished = False
         self.octets_done = 0
         self._stop = Stop() if stop is None else stop
         self._progress = progress
         self._counters: dict[str, Any] = {}
+        self._counted = Tally()  # of the engines that are done
         self._engine: Engine | None = None
         self._source: Source | None = None
 
@@ -118,6 +121,15 @@ class Run:
         if self._engine is None:
             return self._counters
         return _sum_counters(self._counters, self._engine.counters())
+
+    @property
+    def tally(self) -> Tally:
+        """How many flows have which verdict, so far."""
+        tally = Tally()
+        tally.add_counted(self._counted.groups.items())
+        if self._engine is not None:
+            tally.add_counted(self._engine.verdicts())
+        return tally
 
     @property
     def balance(self) -> Balance:
@@ -161,15 +173,22 @@ class Run:
 
     def _new_engine(self) -> Engine:
         options = self.options
-        return Engine(options.engine, threads=options.threads, registry=options.registry, policy=options.policy)
+        return Engine(
+            options.engine,
+            threads=options.threads,
+            registry=options.registry,
+            policy=options.policy,
+            rows=options.rows,
+        )
 
     def _finish_engine(self) -> Iterator[pa.RecordBatch]:
         if self._engine is None:
             return
         rest = self._engine.finish()
         self._counters = _sum_counters(self._counters, self._engine.counters())
+        self._counted.add_counted(self._engine.verdicts())
         self._engine = None
-        yield from self._counted(rest)
+        yield from rest
 
     def _pump(self, source: Source, name: str, engine: Engine) -> Iterator[pa.RecordBatch]:
         self._source = source
@@ -207,14 +226,9 @@ class Run:
             yield piece
 
     def _after_slice(self, engine: Engine) -> Iterator[pa.RecordBatch]:
-        yield from self._counted(engine.poll())
+        yield from engine.poll()
         if self._progress is not None:
             self._progress(self)
-
-    def _counted(self, batches: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            self.tally.add(batch)
-            yield batch
 
 
 def by_first_packet(sources: list[Source]) -> list[tuple[Source, int | None]]:

@@ -10,6 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+# Made of octets: pa.array and pa.scalar import pandas, where it is installed, to ask whether they were given some.
+_ZERO: Any = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))])
+
 
 def plain(column: Any) -> Any:
     """Give a column without dictionaries and times.
@@ -36,9 +39,8 @@ def plain(column: Any) -> Any:
     if pa.types.is_list(kind):
         if column.offset:
             column = pa.concat_arrays([column])
-        filled = pc.list_value_length(column).fill_null(0)
-        ends = pc.cumulative_sum(filled).cast(pa.int32())
-        offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+        ends = pc.cumulative_sum(pc.coalesce(pc.list_value_length(column), _ZERO[0])).cast(pa.int32())
+        offsets = pa.concat_arrays([_ZERO, ends])
         return pa.ListArray.from_arrays(offsets, plain(column.flatten()), mask=column.is_null())
     return column
 
