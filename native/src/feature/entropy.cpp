@@ -1,5 +1,6 @@
 // H = sum over octet values of c/n log2(n/c) (C. E. Shannon, "A Mathematical Theory of
-// Communication", 1948, §6), c = how often the value occurs among n octets.
+// Communication", 1948, §6), c = how often the value occurs among n octets; that is
+// (n log2(n) - sum of c log2(c)) / n.
 #include "feature/entropy.hpp"
 
 #include <algorithm>
@@ -13,41 +14,37 @@ namespace {
 constexpr std::size_t kValues = 256;
 using Histogram = std::array<std::uint32_t, kValues>;
 
-// Most counts of a head are small.
-class Logarithms {
+// c log2(c), in whole numbers of 2^-44: their sums are exact, so that one value alone has an
+// entropy of exactly 0, and they need no branch for values that do not occur. 61 bits hold those of
+// a head.
+class Weights {
   public:
-    Logarithms() noexcept {
-        for (std::size_t value = 1; value < small_.size(); ++value) {
-            small_[value] = std::log2(static_cast<double>(value));
+    Weights() noexcept {
+        for (std::uint32_t count = 1; count < small_.size(); ++count) {
+            small_[count] = weigh(count);
         }
     }
-    [[nodiscard]] double of(std::uint32_t value) const noexcept {
-        return value < small_.size() ? small_[value] : std::log2(static_cast<double>(value));
+    [[nodiscard]] std::uint64_t of(std::uint32_t count) const noexcept {
+        return count < small_.size() ? small_[count] : weigh(count);
+    }
+    static double bits(std::uint64_t weight) noexcept {
+        return std::ldexp(static_cast<double>(weight), -kPlaces);
     }
 
   private:
-    std::array<double, 1024> small_{};
+    static constexpr int kPlaces = 44;
+    static std::uint64_t weigh(std::uint32_t count) noexcept {
+        const auto number = static_cast<double>(count);
+        return static_cast<std::uint64_t>(
+            std::llround(std::ldexp(number * std::log2(number), kPlaces)));
+    }
+    std::array<std::uint64_t, 4097> small_{};  // a head keeps at most 4 KiB of a direction
 };
-
-double entropy(const Histogram& counts, std::uint32_t octets) noexcept {
-    if (octets == 0) {
-        return 0;
-    }
-    static const Logarithms kLog2;
-    const double all = kLog2.of(octets);
-    double sum = 0;
-    for (const std::uint32_t count : counts) {
-        if (count > 0) {
-            // In this form one value alone gives exactly 0.
-            sum += static_cast<double>(count) * (all - kLog2.of(count));
-        }
-    }
-    return sum / static_cast<double>(octets);
-}
 
 }  // namespace
 
 HeadEntropy head_entropy(const std::array<base::Bytes, 2>& kept) noexcept {
+    static const Weights kWeights;
     HeadEntropy out;
     out.known = true;
     std::array<Histogram, 2> counts{};
@@ -56,16 +53,25 @@ HeadEntropy head_entropy(const std::array<base::Bytes, 2>& kept) noexcept {
             ++counts[side][octet];
         }
         out.octets[side] = static_cast<std::uint32_t>(kept[side].size());
-        out.bits[side] = entropy(counts[side], out.octets[side]);
     }
-    if (out.octets[0] == 0 || out.octets[1] == 0) {
-        out.bits[2] = std::max(out.bits[0], out.bits[1]);
-        return out;
-    }
+    std::array<std::uint64_t, 3> weights{};
     for (std::size_t value = 0; value < kValues; ++value) {
-        counts[0][value] += counts[1][value];
+        const std::uint32_t forward = counts[0][value];
+        const std::uint32_t reverse = counts[1][value];
+        weights[0] += kWeights.of(forward);
+        weights[1] += kWeights.of(reverse);
+        weights[2] += kWeights.of(forward + reverse);
     }
-    out.bits[2] = entropy(counts[0], out.octets[0] + out.octets[1]);
+    const std::array<std::uint32_t, 3> octets{
+        out.octets[0], out.octets[1], out.octets[0] + out.octets[1]};
+    for (std::size_t way = 0; way < octets.size(); ++way) {
+        if (octets[way] > 0) {
+            // Rounded, the parts may weigh a little more than the whole.
+            const std::uint64_t whole = kWeights.of(octets[way]);
+            out.bits[way] = Weights::bits(whole - std::min(whole, weights[way])) /
+                            static_cast<double>(octets[way]);
+        }
+    }
     return out;
 }
 
