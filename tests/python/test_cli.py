@@ -224,7 +224,7 @@ def test_schema(flowclass_command: Command) -> None:
 
     columns = json.loads(flowclass_command("schema", "--format", "json").out)["columns"]
     names = [column["name"] for column in columns]
-    assert names == arrow_schema(heads=True).names
+    assert names == arrow_schema(heads=True, features=True).names
     shown = flowclass_command("schema").out
     assert [row.split("`")[1] for row in shown.splitlines() if row.startswith("| `")] == names
     raw = subprocess.run([*PROGRAM, "schema", "--format", "arrow"], capture_output=True, check=True).stdout

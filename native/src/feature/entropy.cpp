@@ -44,7 +44,7 @@ class Weights {
 }  // namespace
 
 HeadEntropy head_entropy(const std::array<base::Bytes, 2>& kept) noexcept {
-    static const Weights kWeights;
+    static const Weights scale;
     HeadEntropy out;
     out.known = true;
     std::array<Histogram, 2> counts{};
@@ -58,16 +58,16 @@ HeadEntropy head_entropy(const std::array<base::Bytes, 2>& kept) noexcept {
     for (std::size_t value = 0; value < kValues; ++value) {
         const std::uint32_t forward = counts[0][value];
         const std::uint32_t reverse = counts[1][value];
-        weights[0] += kWeights.of(forward);
-        weights[1] += kWeights.of(reverse);
-        weights[2] += kWeights.of(forward + reverse);
+        weights[0] += scale.of(forward);
+        weights[1] += scale.of(reverse);
+        weights[2] += scale.of(forward + reverse);
     }
     const std::array<std::uint32_t, 3> octets{
         out.octets[0], out.octets[1], out.octets[0] + out.octets[1]};
     for (std::size_t way = 0; way < octets.size(); ++way) {
         if (octets[way] > 0) {
             // Rounded, the parts may weigh a little more than the whole.
-            const std::uint64_t whole = kWeights.of(octets[way]);
+            const std::uint64_t whole = scale.of(octets[way]);
             out.bits[way] = Weights::bits(whole - std::min(whole, weights[way])) /
                             static_cast<double>(octets[way]);
         }
