@@ -19,6 +19,9 @@ inline constexpr Rule kHeader{"bfd.header",
                               "authentication adds, that of the datagram; RFC 5880 §4.1"};
 inline constexpr Rule kIntervals{"bfd.intervals",
                                  "intervals of less than 17 minutes; RFC 5880 §4.1"};
+inline constexpr Rule kMilliseconds{"bfd.milliseconds",
+                                    "an interval that is not zero and whole milliseconds, though "
+                                    "it is told in microseconds; RFC 5880 §4.1"};
 inline constexpr Rule kSession{"bfd.discriminators",
                                "the same discriminators as in the packet before; RFC 5880 §6.3"};
 inline constexpr Rule kEcho{"bfd.your_discriminator",
@@ -26,8 +29,8 @@ inline constexpr Rule kEcho{"bfd.your_discriminator",
 inline constexpr Rule kPort{"bfd.port", "UDP port 3784 or 4784 or 6784 or 7784 on either side"};
 
 inline constexpr std::array<std::uint16_t, 4> kPorts{3784, 4784, 6784, 7784};
-inline constexpr std::array<const Rule*, 5> kRules{
-    &kHeader, &kIntervals, &kSession, &kEcho, &kPort};
+inline constexpr std::array<const Rule*, 6> kRules{
+    &kHeader, &kIntervals, &kMilliseconds, &kSession, &kEcho, &kPort};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "bfd",
@@ -66,6 +69,10 @@ struct Matcher {
                     (transmit | receive) >= kMostInterval) {
                     return Reading::contradicts;
                 }
+                // Who is not told of the other side's session is Down or AdminDown, §6.8.6.
+                if (your == 0 && flags >> 6U > kDown) {
+                    return Reading::contradicts;
+                }
                 std::uint64_t& before = session[index_of(payload.direction)];
                 const std::uint64_t now = std::uint64_t{my} << 32U | your;
                 if (first) {
@@ -75,6 +82,11 @@ struct Matcher {
                     // Two octets that are nearly zero, common.
                     evidence.add(kIntervals, head, payload.entry, 12, 1, 2);
                     evidence.add(kIntervals, head, payload.entry, 16, 1, 2);
+                    // Numbers of 1,000, of which 8 of 10 bits are counted: round ones are commoner
+                    // elsewhere too. What the other side says of its own is likely the same.
+                    if (evidence.checks().size() == kFirstChecks) {
+                        add_milliseconds(evidence, head, payload.entry, transmit, receive);
+                    }
                 } else if (now == before) {
                     evidence.add(kSession, head, payload.entry, 4, 8, 4);
                 }
@@ -90,6 +102,22 @@ struct Matcher {
 
   private:
     static constexpr std::uint32_t kMostInterval = 1U << 30U;
+    static constexpr std::uint32_t kMillisecond = 1000;  // microseconds
+    static constexpr std::uint32_t kDown = 1;
+    static constexpr std::size_t kFirstChecks = 4;  // those of one packet alone
+
+    static void add_milliseconds(Evidence& evidence,
+                                 const FlowHead& head,
+                                 std::size_t entry,
+                                 std::uint32_t transmit,
+                                 std::uint32_t receive) noexcept {
+        if (transmit != 0 && transmit % kMillisecond == 0) {
+            evidence.add(kMilliseconds, head, entry, 13, 3, 8);
+        }
+        if (receive != 0 && receive % kMillisecond == 0 && receive != transmit) {
+            evidence.add(kMilliseconds, head, entry, 17, 3, 8);
+        }
+    }
 };
 static_assert(FingerprintMatcher<Matcher>);
 

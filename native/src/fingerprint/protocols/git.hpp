@@ -22,12 +22,16 @@ inline constexpr Rule kRequest{
 inline constexpr Rule kRefs{"git.refs",
                             "an object id of 40 digits and a reference behind a length; "
                             "gitprotocol-pack §Reference Discovery"};
+inline constexpr Rule kVersion{
+    "git.version",
+    "the version that the server goes on in, behind a length; gitprotocol-v2 §Initial "
+    "Client Request"};
 inline constexpr Rule kLength{"git.length",
                               "the length in digits leads to another or to a segment end; "
                               "gitprotocol-common §pkt-line Format"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{9418};
-inline constexpr std::array<const Rule*, 3> kRules{&kRequest, &kRefs, &kLength};
+inline constexpr std::array<const Rule*, 4> kRules{&kRequest, &kRefs, &kVersion, &kLength};
 
 struct Matcher {
     static constexpr MatcherInfo info{
@@ -37,9 +41,9 @@ struct Matcher {
         .ports = kPorts,
         .variants = {},
         .rules = kRules,
-        .sources = "git Documentation: gitprotocol-pack, gitprotocol-common"};
+        .sources = "git Documentation: gitprotocol-pack, gitprotocol-common, gitprotocol-v2"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'0'}), .least_length = 12};
+        .ip_protos = {kTcp}, .first_bytes = ByteSet::of({'0'}), .least_length = 4};
 
     static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 
@@ -73,6 +77,10 @@ struct Matcher {
                 evidence.set_initiator(side.direction());
                 found = true;
             }
+        }
+        if (!found && (has_text(stream, "version 1\n", 4) || has_text(stream, "version 2\n", 4))) {
+            side.add(evidence, kVersion, 4, 10, kLetterBits * 10 - 2);
+            found = true;
         }
         if (!found && is_reference(stream)) {
             // Forty digits of hexadecimal text 2 each, a space and a word 27.
