@@ -70,6 +70,7 @@ class Template:
     server: bytes
     client_port: int
     rewrites_port: bool
+    accept: tuple[str, ...] = ()  # names that are right too
     records: list[Record] = field(default_factory=list)
 
     @property
@@ -139,11 +140,13 @@ def template(label: dict[str, object], flow: list[Packet]) -> Template:
     """Make a template of a flow's packets; the first one's sender is the client."""
     begin = flow[0]
     variant = label["variant"]
+    accept = label.get("accept") or ()
     made = Template(
         capture=str(label["capture"]),
         frame=begin.frame,
         family=str(label["family"]),
         variant=None if variant is None else str(variant),
+        accept=tuple(map(str, accept)) if isinstance(accept, list) else (),
         ip_proto=begin.proto,
         client=begin.src,
         server=begin.dst,

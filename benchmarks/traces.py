@@ -26,7 +26,7 @@ from .templates import RECORD_HEADER, Template, read_templates
 
 __all__ = ["TraceOptions", "ensure", "generate", "parse_size"]
 
-_GENERATOR = 2  # counts up when the same options give other octets
+_GENERATOR = 3  # counts up when the same options give other octets, or the truth says more
 _PCAP_NS = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1)
 _BEGIN_NS = 1_800_000_000_000_000_000
 _WINDOW = 1 << 18  # packets written at once
@@ -252,6 +252,7 @@ def generate(path: Path, options: TraceOptions, templates: list[Template] | None
             "frame": template.frame,
             "family": template.family,
             "variant": template.variant,
+            "accept": list(template.accept),
             "copies": int(count),
             "packets": len(template.records),
             "bytes": template.bytes - RECORD_HEADER * len(template.records),
