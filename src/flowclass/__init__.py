@@ -1,6 +1,6 @@
 """Tells for every network flow which VPN or tunnel protocol it is, with evidence.
 
-The public face: `classify`, `match`, `judge`, `diff`, and what they take and give. Nothing else is public.
+The public face: `classify`, `stream`, `match`, `judge`, `diff`, and what they take and give. Nothing else is public.
 A name is imported when it is first asked for, so that a program pays for what it uses.
 
 Examples
@@ -32,20 +32,24 @@ if TYPE_CHECKING:
     from flowclass.pipeline.judge import judge
     from flowclass.pipeline.match import match
     from flowclass.pipeline.result import Result
+    from flowclass.pipeline.stream import Stream, stream
     from flowclass.policy import Policy
     from flowclass.registry import Registry
     from flowclass.run_diff.compare import FlowChange, FlowsAlone, RunDiff, RunFacts, diff
+    from flowclass.sources.live import LiveOptions
     from flowclass.sources.packets import Packets
-    from flowclass.types import Balance, EngineOptions, SourceReport
+    from flowclass.types import Balance, CaptureCounters, EngineOptions, SourceReport
 
 __all__ = [
     "Balance",
+    "CaptureCounters",
     "ConfigError",
     "CryptoPan",
     "EngineOptions",
     "FlowChange",
     "FlowclassError",
     "FlowsAlone",
+    "LiveOptions",
     "OutputError",
     "Packets",
     "Policy",
@@ -57,12 +61,14 @@ __all__ = [
     "SchemaError",
     "SourceError",
     "SourceReport",
+    "Stream",
     "UserFunctionError",
     "__version__",
     "classify",
     "diff",
     "judge",
     "match",
+    "stream",
 ]
 
 _HOMES = {
@@ -78,6 +84,8 @@ _HOMES = {
     "judge": "flowclass.pipeline.judge",
     "match": "flowclass.pipeline.match",
     "Result": "flowclass.pipeline.result",
+    "Stream": "flowclass.pipeline.stream",
+    "stream": "flowclass.pipeline.stream",
     "Policy": "flowclass.policy",
     "Registry": "flowclass.registry",
     "FlowChange": "flowclass.run_diff.compare",
@@ -85,8 +93,10 @@ _HOMES = {
     "RunDiff": "flowclass.run_diff.compare",
     "RunFacts": "flowclass.run_diff.compare",
     "diff": "flowclass.run_diff.compare",
+    "LiveOptions": "flowclass.sources.live",
     "Packets": "flowclass.sources.packets",
     "Balance": "flowclass.types",
+    "CaptureCounters": "flowclass.types",
     "EngineOptions": "flowclass.types",
     "SourceReport": "flowclass.types",
 }

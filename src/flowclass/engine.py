@@ -50,6 +50,7 @@ class Engine:
     ) -> None:
         check_range("threads", threads, 1, MAX_THREADS)
         self._next_frame = 1
+        self._begun = 0
         self._native = _core.Engine(
             idle_timeout_ns=options.idle_timeout_ns,
             active_timeout_ns=options.active_timeout_ns,
@@ -67,10 +68,16 @@ class Engine:
             policy=None if policy is None else policy.native,
         )
 
-    def begin_source(self, name: str) -> None:
-        """Say that the octets of another capture follow; flows go on."""
+    def begin_source(self, name: str) -> int:
+        """Say that the octets of another capture follow; flows go on. Gives the number of the source."""
         self._native.begin_source(name)
         self._next_frame = 1
+        self._begun += 1
+        return self._begun - 1
+
+    def use_source(self, number: int) -> None:
+        """Say that the packets that follow are of a source begun before, while none of them has ended."""
+        self._native.use_source(number)
 
     def push(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take octets of a pcap or pcapng, cut anywhere."""
@@ -81,6 +88,10 @@ class Engine:
         self._native.push_packets(link_type, packets, self._next_frame)
         self._next_frame += len(packets)
 
+    def push_ring(self, ring: _core.PacketRing, most: int) -> int:
+        """Take at most so many packets out of a ring, where they lie; give how many there were."""
+        return ring.push_into(self._native, most)
+
     def end_source(self) -> dict[str, Any]:
         """Say that the capture is over; give the report of it."""
         return self._native.end_source()
@@ -88,6 +99,10 @@ class Engine:
     def advance(self, now_ns: int) -> None:
         """Say that the wire was silent until ``now_ns``."""
         self._native.advance(now_ns)
+
+    def flush(self) -> None:
+        """Make the rows so far a batch, however few they are."""
+        self._native.flush()
 
     def poll(self) -> list[pa.RecordBatch]:
         """Give the full batches that are ready."""

@@ -165,6 +165,55 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureCounters:
+    """What became of the packets of a live interface. Every packet received is handed on, dropped or still there.
+
+    Parameters
+    ----------
+    received : int
+        Packets that passed the filter, those dropped included.
+    handed_on : int
+        Packets that the engine took; they stand in the balance.
+    kernel_dropped : int
+        Packets for which the kernel found no room in the ring.
+    ring_freezes : int
+        Times the ring was full.
+    interface_dropped : int
+        Packets that the interface dropped before any socket saw them, by its own count.
+
+    Notes
+    -----
+    ``own_dropped`` is what lies in the ring: while the capture goes on, packets that wait; once it is closed, packets
+    that were received and not wanted any more.
+
+    Examples
+    --------
+    >>> CaptureCounters(received=9, handed_on=6, kernel_dropped=2).own_dropped
+    1
+    """
+
+    received: int = 0
+    handed_on: int = 0
+    kernel_dropped: int = 0
+    ring_freezes: int = 0
+    interface_dropped: int = 0
+
+    @property
+    def own_dropped(self) -> int:
+        """Received, neither handed on nor dropped by the kernel."""
+        return self.received - self.handed_on - self.kernel_dropped
+
+    def __add__(self, other: CaptureCounters) -> CaptureCounters:
+        return CaptureCounters(
+            received=self.received + other.received,
+            handed_on=self.handed_on + other.handed_on,
+            kernel_dropped=self.kernel_dropped + other.kernel_dropped,
+            ring_freezes=self.ring_freezes + other.ring_freezes,
+            interface_dropped=self.interface_dropped + other.interface_dropped,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReport:
     """What one source was and how reading it ended.
 
@@ -178,7 +227,7 @@ class SourceReport:
         Frames, and octets of the container read to the end of the last whole record.
     problem : str
         ``none``, ``unreadable``, ``empty``, ``not_a_capture``, ``unsupported_format``, ``cut``, ``garbled``,
-        ``changed``, ``damaged``, ``unsupported_link`` or ``interrupted``.
+        ``changed``, ``damaged``, ``unsupported_link``, ``interrupted``, ``vanished`` or ``dropped``.
     sentence : str
         What, where and why; empty without a problem.
     offset : int

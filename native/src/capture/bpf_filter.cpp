@@ -64,9 +64,10 @@ std::optional<Library> load(std::span<const char* const> names) noexcept {
     return std::nullopt;
 }
 
-const std::optional<Library>& library() noexcept {
-    static const std::optional<Library> kLibrary = load(kNames);
-    return kLibrary;
+// nullptr where there is none.
+const Library* library() noexcept {
+    static const std::optional<Library> loaded = load(kNames);
+    return loaded ? &*loaded : nullptr;
 }
 
 // libpcap's compiler was not safe for threads before 1.8.
@@ -84,7 +85,8 @@ FilterProgram take_all(std::uint32_t snap_length) {
 base::Result<FilterProgram> compile_filter(const std::string& text,
                                            std::uint32_t link_type,
                                            std::uint32_t snap_length) {
-    if (!library()) {
+    const Library* const pcap = library();
+    if (pcap == nullptr) {
         return base::Error{
             "a filter needs libpcap, which was not found; install it (e.g. the package libpcap0.8),"
             " or leave the filter out"};
@@ -93,22 +95,21 @@ base::Result<FilterProgram> compile_filter(const std::string& text,
     const int link = link_type == static_cast<std::uint32_t>(packet::LinkType::raw)
                          ? kDltRaw
                          : static_cast<int>(link_type);
-    Handle* const handle = library()->open_dead(link, static_cast<int>(snap_length));
+    Handle* const handle = pcap->open_dead(link, static_cast<int>(snap_length));
     if (handle == nullptr) {
         return base::Error{"libpcap gave no room to compile the filter"};
     }
     Program program;
-    if (library()->compile(handle, &program, text.c_str(), 1, kNoNetmask) != 0) {
-        base::Error error{"the filter \"" + text +
-                          "\" cannot be compiled: " + library()->error(handle) +
+    if (pcap->compile(handle, &program, text.c_str(), 1, kNoNetmask) != 0) {
+        base::Error error{"the filter \"" + text + "\" cannot be compiled: " + pcap->error(handle) +
                           "; write it as for tcpdump, see pcap-filter(7)"};
-        library()->close(handle);
+        pcap->close(handle);
         return error;
     }
     const std::span instructions(program.instructions, program.length);
     FilterProgram out(instructions.begin(), instructions.end());
-    library()->free_code(&program);
-    library()->close(handle);
+    pcap->free_code(&program);
+    pcap->close(handle);
     return out;
 }
 

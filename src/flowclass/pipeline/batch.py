@@ -6,6 +6,7 @@ a report and a balance for each source, the counters, the tally.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from flowclass.anonymize import source_name
 from flowclass.engine import Engine, first_packet_time
 from flowclass.errors import ConfigError, SourceError
+from flowclass.pipeline.reports import FOLDER, folder_report, live_report, report_of, sum_counters
 from flowclass.pipeline.stop import Stop, Stopped
 from flowclass.pipeline.tally import Tally
-from flowclass.sources import ByteSource, Frames, Octets, PacketSource, Source
-from flowclass.types import MAX_THREADS, Balance, EngineOptions, SourceReport, check_range
+from flowclass.sources import ByteSource, FolderSource, PacketSource, Ready, RingSource, Silence, Source
+from flowclass.types import MAX_THREADS, Balance, CaptureCounters, EngineOptions, SourceReport, check_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from flowclass.registry import Registry
 
 Files = Literal["stream", "each"]
+MOST_PROBLEMS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,9 @@ class RunOptions:
         How flows are cut.
     rows : bool
         Whether there are records; without them flows are only counted, for the summary.
+    latency_s : float, optional
+        Records are given at latest so long after their flows ended, in batches that may be short; by default batches
+        are full.
     """
 
     registry: Registry | None = None
@@ -53,6 +59,7 @@ class RunOptions:
     files: Files = "stream"
     engine: EngineOptions = field(default_factory=EngineOptions)
     rows: bool = True
+    latency_s: float | None = None
 
     def __post_init__(self) -> None:
         check_range("threads", self.threads, 1, MAX_THREADS)
@@ -111,16 +118,18 @@ class Run:
         self._stop = Stop() if stop is None else stop
         self._progress = progress
         self._counters: dict[str, Any] = {}
+        self._files = 0
+        self._flushed = time.monotonic()
         self._counted = Tally()  # of the engines that are done
         self._engine: Engine | None = None
-        self._source: Source | None = None
+        self._source: ByteSource | PacketSource | None = None
 
     @property
     def counters(self) -> dict[str, Any]:
         """All counters so far."""
         if self._engine is None:
             return self._counters
-        return _sum_counters(self._counters, self._engine.counters())
+        return sum_counters(self._counters, self._engine.counters())
 
     @property
     def tally(self) -> Tally:
@@ -136,6 +145,12 @@ class Run:
         """The balance of all sources so far."""
         done = Balance.of(self._counters) if self._counters else Balance()
         return done if self._engine is None else done + Balance.of(self._engine.balance())
+
+    @property
+    def captured(self) -> dict[str, CaptureCounters]:
+        """What became of the packets of live interfaces so far."""
+        rings = [source for source in self.sources if isinstance(source, RingSource)]
+        return {name: facts for source in rings for name, facts in source.captured().items()}
 
     @property
     def stopped_by(self) -> int | None:
@@ -161,8 +176,13 @@ class Run:
             if place > 0 and self.options.files == "each":
                 yield from self._finish_engine()
                 self._engine = self._new_engine()
-            yield from self._pump(source, self.shown_name(place), self._engine)
-            if self._stop.signal is not None:
+            if isinstance(source, RingSource):
+                yield from self._pump_rings(source, self._engine)
+            elif isinstance(source, FolderSource):
+                yield from self._pump_folder(source, self._engine)
+            else:
+                yield from self._pump(source, self.shown_name(place), self._engine)
+            if self._stop.wanted:
                 break
         yield from self._finish_engine()
         self.finished = True
@@ -185,12 +205,15 @@ class Run:
         if self._engine is None:
             return
         rest = self._engine.finish()
-        self._counters = _sum_counters(self._counters, self._engine.counters())
+        self._counters = sum_counters(self._counters, self._engine.counters())
         self._counted.add_counted(self._engine.verdicts())
         self._engine = None
         yield from rest
 
-    def _pump(self, source: Source, name: str, engine: Engine) -> Iterator[pa.RecordBatch]:
+    def _pump(
+        self, source: ByteSource | PacketSource, name: str, engine: Engine, *, whole: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Push one source; `whole`: to its end, whatever is asked meanwhile."""
         self._source = source
         engine.begin_source(name)
         before = Balance.of(engine.balance())
@@ -202,7 +225,7 @@ class Run:
                     engine.push_packets(source.link_type, burst)
                     yield from self._after_slice(engine)
             else:
-                for chunk in self._awaited(source.slices()):
+                for chunk in source.slices() if whole else self._awaited(source.slices()):
                     engine.push(chunk)
                     yield from self._after_slice(engine)
         except SourceError as problem:
@@ -211,11 +234,71 @@ class Run:
             interrupted = True
         report = engine.end_source()
         balance = Balance.of(engine.balance()) - before
-        self.reports.append(_report(source.name, report, balance, failure, interrupted))
+        self.reports.append(report_of(source.name, report, balance, failure, interrupted))
         self.octets_done += source.position if isinstance(source, ByteSource) else 0
         self._source = None
 
-    def _awaited(self, pieces: Iterator[Octets] | Iterator[Frames]) -> Iterator[Any]:
+    def _pump_rings(self, source: RingSource, engine: Engine) -> Iterator[pa.RecordBatch]:
+        """Push what interfaces receive, and at the end what the kernel still holds."""
+        before = Balance.of(engine.balance())
+        failure = ""
+        try:
+            source.open()
+            numbers = [engine.begin_source(name) for name in self._interface_names(source)]
+            try:
+                for moment in self._awaited(source.moments()):
+                    self._take(moment, source, numbers, engine)
+                    yield from self._after_slice(engine)
+            except Stopped:
+                pass  # that is how a live run ends
+            for moment in source.rest():
+                self._take(moment, source, numbers, engine)
+                yield from self._after_slice(engine)
+        except SourceError as problem:
+            failure = str(problem)
+        finally:
+            source.close()
+        balance = Balance.of(engine.balance()) - before
+        self.reports.append(live_report(source.name, source.captured(), balance, failure, source.problems))
+
+    def _interface_names(self, source: RingSource) -> list[str]:
+        if self.options.engine.anonymize is None:
+            return list(source.interfaces)
+        return [source_name(place) for place in range(len(source.interfaces))]
+
+    def _take(self, moment: Ready | Silence, source: RingSource, numbers: list[int], engine: Engine) -> None:
+        if isinstance(moment, Ready):
+            engine.use_source(numbers[moment.place])
+            source.took(engine.push_ring(moment.ring, moment.most))
+        elif moment.until_ns is not None:
+            engine.advance(moment.until_ns)
+
+    def _pump_folder(self, folder: FolderSource, engine: Engine) -> Iterator[pa.RecordBatch]:
+        """Push the captures of a folder as they come, each to its end."""
+        try:
+            for file in self._awaited(folder.files()):
+                if file is not None:
+                    name = file.name if self.options.engine.anonymize is None else source_name(self._files)
+                    self._files += 1
+                    yield from self._pump(file, name, engine, whole=True)
+                    folder.done(file)
+                    self._keep_few_reports(folder)
+                yield from self._after_slice(engine)
+        except SourceError as problem:
+            self.reports.append(SourceReport(name=folder.name, problem="unreadable", sentence=str(problem)))
+        except Stopped:
+            pass  # that is how watching ends
+
+    def _keep_few_reports(self, folder: FolderSource) -> None:
+        """Add the newest report to that of the folder, unless it has a problem; of these the first are kept."""
+        newest = self.reports.pop()
+        if newest.problem != "none" and len(self.reports) < MOST_PROBLEMS:
+            self.reports.append(newest)
+            return
+        place = next((at for at, report in enumerate(self.reports) if report.format == FOLDER), len(self.reports))
+        self.reports[place : place + 1] = [folder_report(folder.name, self.reports[place : place + 1], newest)]
+
+    def _awaited(self, pieces: Iterator[Any]) -> Iterator[Any]:
         """Give the pieces; while one is awaited, a signal may break in."""
         end = object()
         while True:
@@ -226,6 +309,10 @@ class Run:
             yield piece
 
     def _after_slice(self, engine: Engine) -> Iterator[pa.RecordBatch]:
+        latency = self.options.latency_s
+        if latency is not None and time.monotonic() - self._flushed >= latency:
+            self._flushed = time.monotonic()
+            engine.flush()
         yield from engine.poll()
         if self._progress is not None:
             self._progress(self)
@@ -250,51 +337,3 @@ def by_first_packet(sources: list[Source]) -> list[tuple[Source, int | None]]:
     if any(not isinstance(source, ByteSource) for source in sources):
         return timed
     return sorted(timed, key=lambda pair: (pair[1] is None, pair[1] or 0))
-
-
-def _report(name: str, native: dict[str, Any], balance: Balance, failure: str, interrupted: bool) -> SourceReport:
-    problem, sentence = native["problem"], native["sentence"]
-    if sentence and not sentence.startswith(name):
-        sentence = f"{name}: {sentence}"
-    unknown = {reason: count for reason, count in balance.packets_skipped.items() if reason.startswith("link_type_")}
-    if interrupted:
-        problem, sentence = "interrupted", f"{name}: a signal ended the run before its end; what was read was used"
-    elif failure:
-        problem, sentence = ("damaged" if native["bytes"] > 0 else "unreadable"), failure
-    elif problem == "none" and unknown:
-        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(unknown.items()))
-        problem = "unsupported_link"
-        sentence = f"{name}: frames of link types that are not decoded were skipped: {listed}"
-    return SourceReport(
-        name=name,
-        format=native["format"],
-        packets=native["packets"],
-        bytes=native["bytes"],
-        problem=problem,
-        sentence=sentence,
-        offset=native["offset"],
-        blocks_skipped=dict(native["blocks_skipped"]),
-        balance=balance,
-    )
-
-
-def _sum_counters(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
-    """Add counters of engines that ran one after another: numbers, pairs and mappings of these."""
-    if not left:
-        return right
-    out: dict[str, Any] = {}
-    for key in {**left, **right}:
-        mine, theirs = left.get(key), right.get(key)
-        if mine is None or theirs is None:
-            out[key] = theirs if mine is None else mine
-        elif key in ("time_first", "time_last"):
-            out[key] = min(mine, theirs) if key == "time_first" else max(mine, theirs)
-        elif key.startswith("peak_"):
-            out[key] = max(mine, theirs)
-        elif isinstance(mine, dict):
-            out[key] = _sum_counters(mine, theirs)
-        elif isinstance(mine, (list, tuple)):
-            out[key] = [a + b for a, b in zip(mine, theirs, strict=True)]
-        else:
-            out[key] = mine + theirs
-    return out

@@ -21,12 +21,22 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._asked = False
         self._waiting = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the run is to end."""
+        return self._asked or self.signal is not None
+
+    def ask(self) -> None:
+        """Ask for the end, from any thread; it comes when the next piece is asked for."""
+        self._asked = True
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Permit a signal to break into what is done here."""
-        if self.signal is not None:
+        if self.wanted:
             raise Stopped
         self._waiting = True
         try:

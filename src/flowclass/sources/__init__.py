@@ -1,14 +1,21 @@
 """Where packets come from. One file per kind; each gives named sources that the pipeline pumps.
 
 A ``ByteSource`` gives the octets of a capture in slices cut anywhere; a ``PacketSource`` gives
-frames that were never in a file. Reading is lazy: opening fails in ``slices()``, so that a source
+frames that were never in a file; a ``RingSource`` has them in the kernel's rings; a ``FolderSource`` gives
+captures one after another. Reading is lazy: opening fails in ``slices()``, so that a source
 that vanished is one source's problem and not the run's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+from flowclass.types import CaptureCounters
+
+if TYPE_CHECKING:
+    from flowclass import _core
 
 Octets: TypeAlias = "bytes | bytearray | memoryview"
 Frames: TypeAlias = Sequence[tuple[int, bytes]]
@@ -64,4 +71,98 @@ class PacketSource(Protocol):
         """Give ``(time in ns since 1970 UTC, frame)`` pairs in bursts, once."""
 
 
-Source: TypeAlias = "ByteSource | PacketSource"
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Packets wait in a ring.
+
+    Parameters
+    ----------
+    place : int
+        Of the interface in ``RingSource.interfaces``.
+    ring : PacketRing
+        Of the native core.
+    most : int
+        Packets that may be taken now.
+    """
+
+    place: int
+    ring: _core.PacketRing
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing came.
+
+    Parameters
+    ----------
+    until_ns : int, optional
+        No packet older than this will come, ns since 1970 UTC; None as long as there was no packet at all.
+    """
+
+    until_ns: int | None
+
+
+@runtime_checkable
+class RingSource(Protocol):
+    """Packets that the kernel lays into rings, from where the engine takes them."""
+
+    @property
+    def name(self) -> str:
+        """All interfaces."""
+
+    @property
+    def interfaces(self) -> Sequence[str]:
+        """What stands in the column ``source_file``, one for each ring."""
+
+    def open(self) -> None:
+        """Open all rings, once; a second call does nothing.
+
+        Raises
+        ------
+        SourceError
+            With what, where and why.
+        """
+
+    def moments(self) -> Iterator[Ready | Silence]:
+        """Say what there is, until a limit is reached.
+
+        Raises
+        ------
+        SourceError
+            When no interface is left.
+        """
+
+    def rest(self) -> Iterator[Ready]:
+        """Receive no more, and say what there is still."""
+
+    def took(self, count: int) -> None:
+        """Take note of packets that were taken."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What became of interfaces that are no more."""
+
+    def captured(self) -> dict[str, CaptureCounters]:
+        """Give what became of the packets, by interface."""
+
+    def close(self) -> None:
+        """Close the rings; the counters stay."""
+
+
+@runtime_checkable
+class FolderSource(Protocol):
+    """Captures that come one after another."""
+
+    @property
+    def name(self) -> str:
+        """The folder."""
+
+    def files(self) -> Iterator[ByteSource | None]:
+        """Give the next capture, or None when there is none for now."""
+
+    def done(self, file: ByteSource) -> None:
+        """Take note that one was read to its end."""
+
+
+Source: TypeAlias = "ByteSource | PacketSource | RingSource | FolderSource"

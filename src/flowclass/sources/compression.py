@@ -17,7 +17,7 @@ from flowclass.sources import SLICE, Octets
 
 STEP = 64 << 10
 MOST_LAYERS = 2
-_MAGIC_LENGTH = 6
+CODEC_LENGTH = 6
 
 
 class Readable(Protocol):
@@ -79,7 +79,7 @@ def codec_of(head: Octets) -> str | None:
     'gz'
     >>> codec_of(bytes.fromhex("d4c3b2a10200"))
     """
-    head = bytes(head[:_MAGIC_LENGTH])
+    head = bytes(head[:CODEC_LENGTH])
     if head[:3] == b"\x1f\x8b\x08":
         return "gz"
     if head[:4] == b"\x28\xb5\x2f\xfd" or (head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
@@ -104,7 +104,7 @@ def unpacked(stored: Readable) -> tuple[Readable, list[str]]:
     stream, codecs = stored, list[str]()
     while True:
         head = b""
-        while len(head) < _MAGIC_LENGTH and (more := stream.read(_MAGIC_LENGTH - len(head))):
+        while len(head) < CODEC_LENGTH and (more := stream.read(CODEC_LENGTH - len(head))):
             head += more
         stream = Joined(head, stream)
         codec = codec_of(head)

@@ -173,7 +173,7 @@ def _find_one(text: str, found: Found, seen: set[tuple[int, int]]) -> None:
 
 def _add_many(paths: list[Path], found: Found, seen: set[tuple[int, int]]) -> None:
     for path in paths:
-        if _may_be_capture(path):
+        if may_be_capture(path):
             _add(path, found, seen)
         else:
             found.passed_over.append(str(path))
@@ -188,7 +188,8 @@ def _add(path: Path, found: Found, seen: set[tuple[int, int]]) -> None:
     found.sources.append(FileSource(path))
 
 
-def _may_be_capture(path: Path) -> bool:
+def may_be_capture(path: Path) -> bool:
+    """Say whether name or first octets are those of a capture."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if suffixes and (
         suffixes[-1] in CAPTURE_SUFFIXES

@@ -23,6 +23,8 @@ class Packets:
         LINKTYPE number, e.g. 1 for Ethernet or 101 for raw IP.
     name : str
         What it is called in the records.
+    burst : int
+        Frames that are taken together; the iterable is asked for so many before any is looked at.
 
     Examples
     --------
@@ -30,15 +32,18 @@ class Packets:
     '<packets>'
     """
 
-    def __init__(self, frames: Iterable[tuple[int, bytes]], *, link_type: int, name: str = "<packets>") -> None:
+    def __init__(
+        self, frames: Iterable[tuple[int, bytes]], *, link_type: int, name: str = "<packets>", burst: int = BURST
+    ) -> None:
         if not 0 <= link_type <= MAX_LINK_TYPE:
             raise SourceError(f"{name}: link_type = {link_type} is not permitted: give 0 to {MAX_LINK_TYPE}")
         self.name = name
         self.link_type = link_type
         self._frames = frames
+        self._burst = burst
 
     def bursts(self) -> Iterator[Frames]:
         """Give the frames in bursts, in their order."""
         frames = iter(self._frames)
-        while burst := list(islice(frames, BURST)):
+        while burst := list(islice(frames, self._burst)):
             yield burst
