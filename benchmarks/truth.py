@@ -1,9 +1,9 @@
 """Is the answer right? Compares what was found in a trace with what was put into it.
 
-Flows are told by their labels: a family, a variant where it is known, and the other names that are right too (what runs
-inside TLS may be called TLS). Flows without a label may be anything. A copy that closes and opens again on its ports, or
-pauses longer than the idle timeout, is two flows, and so is a tunnel with a flow inside: flows may be a tenth more than
-were put in, and never fewer.
+Flows are told by their labels: a family, a variant where it is known, and the other names that are right too (what
+runs inside TLS may be called TLS). Flows without a label may be anything. A copy that closes and opens again on its
+ports, or pauses longer than the idle timeout, is two flows, and so is a tunnel with a flow inside: flows may be a tenth
+more than were put in, and never fewer.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from flowclass import _core
 from flowclass.policy import Policy
 from flowclass.sinks import open_sink
 
-__all__ = ["VARIANTS", "make_registry", "run_variants"]
+__all__ = ["SINKS", "VARIANTS", "check", "make_registry", "options_of", "run_to", "run_variants", "table"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _CHUNK = 4 << 20
@@ -115,7 +115,8 @@ def run_to(octets: memoryview, options: dict[str, Any], form: str | None, folder
     return Pass(time.perf_counter() - wall, time.process_time() - processor, done.rows, done.counters)
 
 
-def _table(octets: memoryview, options: dict[str, Any]) -> pa.Table:
+def table(octets: memoryview, options: dict[str, Any]) -> pa.Table:
+    """Give all rows of one pass."""
     batches: list[Any] = []
     run(octets, options, lambda batch: batches.append(pa.record_batch(batch)))
     return pa.Table.from_batches(batches).unify_dictionaries()
@@ -134,28 +135,28 @@ def check(name: str, octets: memoryview, options: dict[str, Any], plain: pa.Tabl
         _same(name, rows, plain.num_rows)
         _same(name, _rows_in(folder / f"flows.{name}", name), plain.num_rows)
         return
-    table = _table(octets, options)
-    _same(name, table.num_rows, plain.num_rows)
+    rows = table(octets, options)
+    _same(name, rows.num_rows, plain.num_rows)
     if name == "anonymize":
         wanted = _core.CryptoPan(_KEY).addresses(plain["src_ip"].to_pylist())
-        _same(name, table["src_ip"].to_pylist(), wanted)
+        _same(name, rows["src_ip"].to_pylist(), wanted)
         return
     for column in ("flow_id", "time_start", "bytes_fwd", "protocol", "tier"):
-        if not table[column].cast(_plain(table[column].type)).equals(plain[column].cast(_plain(plain[column].type))):
+        if not rows[column].cast(_plain(rows[column].type)).equals(plain[column].cast(_plain(plain[column].type))):
             raise AnswerError(f"{name}: the column {column} is not the plain engine's")
     if name in ("registry", "policy"):
         at_server = pc.or_(*(pc.match_substring_regex(plain[end], _IS_SERVER) for end in ("src_ip", "dst_ip")))
-        answered = table.filter(at_server)["registry_match"].cast(pa.string())
+        answered = rows.filter(at_server)["registry_match"].cast(pa.string())
         _same(name, pc.sum(pc.equal(answered, "registered")).as_py(), int(pc.sum(at_server).as_py()))
-        _same(name, table["policy_outcome"].null_count, 0 if name == "policy" else table.num_rows)
+        _same(name, rows["policy_outcome"].null_count, 0 if name == "policy" else rows.num_rows)
     if name == "features":
         packets = pc.add(plain["packets_fwd"], plain["packets_rev"])
-        lengths = pc.multiply(table["pkt_len_mean_bi"], pc.cast(packets, pa.float64()))
+        lengths = pc.multiply(rows["pkt_len_mean_bi"], pc.cast(packets, pa.float64()))
         octets_of = pc.add(plain["bytes_fwd"], plain["bytes_rev"])
         if not pc.all(pc.less(pc.abs(pc.subtract(lengths, octets_of)), 1.0)).as_py():
             raise AnswerError("features: mean length times packets is not the octets of a flow")
     if name == "heads":
-        _same(name, len(table.column_names) > len(plain.column_names), True)
+        _same(name, len(rows.column_names) > len(plain.column_names), True)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -187,7 +188,7 @@ def measure(
     options = {name: {"threads": threads, **options_of(name, prefixes)} for name in names}
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        plain = _table(octets, {"threads": threads})
+        plain = table(octets, {"threads": threads})
         for name in names:
             check(name, octets, options[name], plain, folder)
         passes: dict[str, list[Pass]] = {name: [] for name in names}

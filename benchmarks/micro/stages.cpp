@@ -191,6 +191,11 @@ void print(Stage stage, std::uint32_t threads, const Found& found, Seconds secon
         found.memory.heads,
         found.memory.evidence,
         found.memory.peak_flows);
+    std::printf("\"processor_seconds\": [");
+    for (std::size_t round = 0; round < seconds.processor.size(); ++round) {
+        std::printf("%s%.6f", round == 0 ? "" : ", ", seconds.processor[round]);
+    }
+    std::printf("], ");
     std::printf("\"bytes_per_flow\": %zu, \"peak_anonymous\": %llu, \"protocols\": {",
                 found.memory.bytes_per_flow,
                 static_cast<unsigned long long>(found.peak_anonymous));

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FRAME_OVERHEAD", "Law", "Line", "Link", "fit_law", "fit_line", "link"]
+__all__ = ["FRAME_OVERHEAD", "Law", "Line", "Link", "Stays", "fit_law", "fit_line", "link"]
 
 # Of a frame on the wire but not in a capture, in octets: preamble and start 8, check sequence 4, gap 12 (IEEE 802.3).
 FRAME_OVERHEAD = 24
@@ -38,6 +38,16 @@ class Line:
     slope: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stays:
+    """What stays of a flow: for how many seconds it is in the table and its head is open, and the octets of each."""
+
+    table_seconds: float
+    table_octets: float
+    head_seconds: float
+    head_octets: float
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What a full link asks for: packets and new flows a second, flows at once, cores, octets of memory."""
@@ -45,6 +55,7 @@ class Link:
     packets: float
     flows: float
     at_once: float
+    open_heads: float
     cores: float
     memory: float
 
@@ -79,25 +90,26 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> Line:
     return Line(float(base), float(slope))
 
 
-def link(law: Law, *, bits: float, frame: float, per_flow: float, stays: float, octets: float, factor: float) -> Link:
+def link(law: Law, stays: Stays, *, bits: float, frame: float, per_flow: float, factor: float) -> Link:
     """Do the arithmetic of a full link.
 
     Parameters
     ----------
+    law : Law
+        What packets and flows cost.
+    stays : Stays
+        What stays of a flow, and how long.
     bits : float
         Bits a second.
     frame : float
         Mean octets of a frame, as captured.
     per_flow : float
         Packets of a mean flow.
-    stays : float
-        Seconds that a flow is in the table.
-    octets : float
-        Memory of a flow in the table.
     factor : float
         How much dearer a packet is where the table is as large as measured than where caches hold it.
     """
     packets = bits / 8 / (frame + FRAME_OVERHEAD)
     flows = packets / per_flow
-    at_once = flows * stays
-    return Link(packets, flows, at_once, law.ns(packets, flows) * factor / 1e9, at_once * octets)
+    at_once, open_heads = flows * stays.table_seconds, flows * stays.head_seconds
+    memory = at_once * stays.table_octets + open_heads * stays.head_octets
+    return Link(packets, flows, at_once, open_heads, law.ns(packets, flows) * factor / 1e9, memory)

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import sentence
-from benchmarks.scaling.law import FRAME_OVERHEAD, Law, fit_law, fit_line, link
+from benchmarks.scaling.law import FRAME_OVERHEAD, Law, Stays, fit_law, fit_line, link
 
-__all__ = ["draw", "law_of", "text"]
+__all__ = ["draw", "law_of", "stays_of", "text"]
 
 _BITS = 100e9
 _IDLE = 120  # seconds: the usual idle timeout
 # Mean frames, in octets as captured: the simple IMIX (7 of 40, 4 of 576, 1 of 1500 octets of IP, behind 14 of
 # Ethernet), a mean of busy links, and the least frame without its check sequence.
 _FRAMES = {"simple IMIX": 340 + 14, "long transfers": 900, "least frames": 60}
+_HEAD_SECONDS = 2  # head/head_policy.hpp
 _PER_FLOW = 30  # packets of a mean flow, both ways, where a link is not full of scans
 
 
@@ -58,23 +59,32 @@ def _shapes(rows: list[dict[str, Any]], law: Law) -> list[str]:
 
 
 def _at_once(rows: list[dict[str, Any]]) -> list[str]:
-    line = memory(rows)
+    stays = stays_of(rows)
     lines = [
         "### Flows at once\n",
-        "The same flows, begun within ever less time, so that ever more are in the table together. A flow in the table "
-        f"takes {line.slope:.0f} octets (slope of the tables', open heads' and evidence's memory).\n",
-        "| begun within | flows at once | ns a packet | MB of tables, heads, evidence |",
-        "|---:|---:|---:|---:|",
+        "The same flows, begun within ever less time, so that ever more are in the table together. By the slope, a "
+        f"flow in the table takes {stays.table_octets:.0f} octets with its evidence; where all begin within "
+        f"{_HEAD_SECONDS} s, as long as a head may stay open, heads take {stays.head_octets:,.0f} more a flow.\n",
+        "| begun within | flows at once | ns a packet | MB of tables | of evidence | of open heads |",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        each, size = row["ns"] / row["packets"], row["memory"] / 1e6
-        lines.append(f"| {row['within']:,} s | {row['peak_flows']:,} | {each:.0f} | {size:.0f} |")
+        each = row["ns"] / row["packets"]
+        sizes = " | ".join(f"{row[key] / 1e6:.1f}" for key in ("table", "evidence", "heads"))
+        lines.append(f"| {row['within']:,} s | {row['peak_flows']:,} | {each:.0f} | {sizes} |")
     return [*lines, ""]
 
 
-def memory(rows: list[dict[str, Any]]) -> Any:
-    """Fit octets of memory to flows at once."""
-    return fit_line([row["peak_flows"] for row in rows], [row["memory"] for row in rows])
+def stays_of(rows: list[dict[str, Any]]) -> Stays:
+    """Say what stays of a flow: the table's and evidence's slope, and the heads where all flows begin at once."""
+    slope = fit_line([row["peak_flows"] for row in rows], [row["table"] + row["evidence"] for row in rows]).slope
+    dense = min(rows, key=lambda row: row["within"])
+    return Stays(
+        table_seconds=_IDLE,
+        table_octets=slope,
+        head_seconds=_HEAD_SECONDS,
+        head_octets=dense["heads"] / dense["peak_flows"],
+    )
 
 
 def _prefixes(rows: list[dict[str, Any]]) -> list[str]:
@@ -113,7 +123,7 @@ def _threads(rows: list[dict[str, Any]]) -> list[str]:
 
 def _link(result: dict[str, Any], law: Law) -> list[str]:
     rows = result["at_once"]
-    slope = memory(rows).slope
+    stays = stays_of(rows)
     dear = max(row["ns"] for row in rows) / min(row["ns"] for row in rows)
     lookup = max(row["ns"] for row in result["prefixes"])
     most = max(row["peak_flows"] for row in rows)
@@ -124,13 +134,14 @@ def _link(result: dict[str, Any], law: Law) -> list[str]:
         f"{FRAME_OVERHEAD}) packets a second. With {_PER_FLOW} packets a flow, a {_PER_FLOW}th of that are new flows; "
         f"each stays in the table for the idle timeout of {_IDLE} s, at most, after its last packet. Cores = {by_law}, "
         f"the factor being how much dearer a packet is with {most:,} flows at once than with the fewest measured. "
-        f"Memory = flows at once x {slope:.0f} octets.\n",
+        f"Memory = flows at once x {stays.table_octets:.0f} octets + flows of {_HEAD_SECONDS} s x "
+        f"{stays.head_octets:,.0f}.\n",
         "| frames | L | packets/s | new flows/s | flows at once | cores | memory |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     asked = {}
     for name, frame in _FRAMES.items():
-        found = link(law, bits=_BITS, frame=frame, per_flow=_PER_FLOW, stays=_IDLE, octets=slope, factor=dear)
+        found = link(law, stays, bits=_BITS, frame=frame, per_flow=_PER_FLOW, factor=dear)
         asked[name] = found
         rates = f"{found.packets / 1e6:.1f} M | {found.flows / 1e3:,.0f} k | {found.at_once / 1e6:.0f} M"
         lines.append(f"| {name} | {frame} | {rates} | {found.cores:.1f} | {found.memory / 1e9:.0f} GB |")
@@ -138,10 +149,11 @@ def _link(result: dict[str, Any], law: Law) -> list[str]:
     packets, flows = f"{first.packets:,.0f}", f"{first.flows:,.0f}"
     lines += [
         "",
-        f"Written out for {name}: 10^11 / 8 / ({_FRAMES[name]} + {FRAME_OVERHEAD}) = {packets} packets/s; / {_PER_FLOW} "
-        f"= {flows} flows/s; {by_law.replace('packets', packets).replace('flows', flows)} = {first.cores:.1f} cores; "
-        f"{flows} x {_IDLE} = {first.at_once:,.0f} flows at once; x {slope:.0f} = {first.memory / 1e9:.1f} GB. Looking "
-        f"both ends up in the dearest registry measured adds 2 x {flows} x {lookup:.0f} ns = "
+        f"Written out for {name}: 10^11 / 8 / ({_FRAMES[name]} + {FRAME_OVERHEAD}) = {packets} packets/s; / "
+        f"{_PER_FLOW} = {flows} flows/s; {by_law.replace('packets', packets).replace('flows', flows)} = "
+        f"{first.cores:.1f} cores; {flows} x {_IDLE} = {first.at_once:,.0f} flows at once; x {stays.table_octets:.0f} "
+        f"+ {flows} x {_HEAD_SECONDS} x {stays.head_octets:,.0f} = {first.memory / 1e9:.1f} GB. Looking both ends up in "
+        f"the dearest registry measured adds 2 x {flows} x {lookup:.0f} ns = "
         f"{2 * first.flows * lookup / 1e9:.2f} cores.\n",
         "This is arithmetic, not a measurement. It holds for one engine a core, behind a splitter that sends both ways "
         f"of an address pair to the same core; the table is extrapolated from {most:,} flows at once to what the row "
