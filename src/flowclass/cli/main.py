@@ -16,6 +16,7 @@ from flowclass.version import __version__
 
 COMMANDS = {
     "classify": "Say for every flow which protocol it is, with evidence.",
+    "live": "The same of packets as they come: interfaces, a folder that fills, a pipe.",
     "match": "Match saved heads again, without the capture.",
     "judge": "Judge a finished run by another registry, policy or date.",
     "diff": "Say which outcomes change from one run to another.",

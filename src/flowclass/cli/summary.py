@@ -8,7 +8,7 @@ from flowclass.anonymize import METHOD
 from flowclass.cli.values import clean
 from flowclass.engine import crypto_library
 from flowclass.pipeline.batch import Run
-from flowclass.types import Balance, SourceReport
+from flowclass.types import Balance, CaptureCounters, SourceReport
 
 MOST_SOURCES = 10
 ADVICE = {
@@ -19,6 +19,8 @@ ADVICE = {
     "cut": "all packets before that were used; the recording was not closed properly, or the copy is not complete",
     "garbled": "all packets before that were used; get the capture again from where it came from",
     "damaged": "all packets before that were used; get the file again from where it came from",
+    "vanished": "all packets before that were used; bring it back and start again",
+    "dropped": "give a larger --ring, more --threads, or a --filter",
     "unsupported_link": "convert the capture to a link type that `flowclass --help` lists, or leave it out",
 }
 
@@ -38,6 +40,7 @@ def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
         "registry_version": None if run.options.registry is None else run.options.registry.version,
         "policy_sha256": None if run.options.policy is None else run.options.policy.sha256,
         "balance": balance_json(run.balance),
+        "captured": {name: _captured_json(facts) for name, facts in run.captured.items()},
         "sources": [_source_json(report) for report in run.reports],
         "counters": run.counters,
         "outputs": outputs,
@@ -49,6 +52,7 @@ def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
 def as_text(run: Run, outputs: list[str], *, verbose: bool) -> list[str]:
     """Give the summary for people, as lines."""
     lines = _flows(run) + _outcomes(run)
+    lines += [f"captured  {clean(name)}: {captured_line(facts)}" for name, facts in run.captured.items()]
     lines += [f"balance   {line}" for line in _balance(run.balance)]
     reports = run.reports if verbose or len(run.reports) <= MOST_SOURCES else []
     if len(run.reports) > 1:
@@ -71,6 +75,27 @@ def as_text(run: Run, outputs: list[str], *, verbose: bool) -> list[str]:
         lines.append("stopped   by a signal; what was read until then is complete")
     lines += [f"wrote     {clean(output)}" for output in outputs]
     return lines
+
+
+def captured_line(facts: CaptureCounters) -> str:
+    """Say what became of the packets of an interface."""
+    full = f" (full {facts.ring_freezes:,} times)" if facts.ring_freezes else ""
+    return (
+        f"{facts.received:,} packets received = {facts.handed_on:,} read + {facts.kernel_dropped:,} dropped by the"
+        f" kernel for want of room in the ring{full} + {facts.own_dropped:,} left in it;"
+        f" {facts.interface_dropped:,} dropped by the interface before"
+    )
+
+
+def _captured_json(facts: CaptureCounters) -> dict[str, int]:
+    return {
+        "received": facts.received,
+        "handed_on": facts.handed_on,
+        "kernel_dropped": facts.kernel_dropped,
+        "ring_freezes": facts.ring_freezes,
+        "interface_dropped": facts.interface_dropped,
+        "own_dropped": facts.own_dropped,
+    }
 
 
 def problem_line(report: SourceReport) -> str:

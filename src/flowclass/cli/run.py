@@ -1,0 +1,173 @@
+"""What the commands share that make flows of packets: their options, sinks, summary and exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from flowclass.cli import summary
+from flowclass.cli.anonymize import anonymizer_of, with_anonymize
+from flowclass.cli.exit_codes import Exit, of_sources
+from flowclass.cli.options import Command, setting
+from flowclass.cli.output import NO_ROWS, sink_for, target_of
+from flowclass.cli.values import duration, size
+from flowclass.engine import rules_sha256
+from flowclass.pipeline.batch import Files, Run, RunOptions
+from flowclass.schema import FLOW_DEFINITION, SCHEMA_VERSION, arrow_schema
+from flowclass.sinks import Sink
+from flowclass.sources import ByteSource
+from flowclass.types import EngineOptions
+from flowclass.version import __version__
+
+if TYPE_CHECKING:
+    from flowclass.policy import Policy
+    from flowclass.registry import Registry
+
+
+def with_run(command: Command) -> Command:
+    """Declare the options of every command that makes flows of packets."""
+    options = (
+        setting("--table", is_flag=True, help="Print the table too, with -o and where no terminal is."),
+        setting("--registry", type=click.Path(path_type=Path), help="The registered endpoints."),
+        setting("--policy", type=click.Path(path_type=Path), help="What follows from them; a TOML file."),
+        setting("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Workers."),
+        setting(
+            "--memcap", type=size, default=0, help="Cap of the flow table, e.g. 512MiB; default: a quarter of memory."
+        ),
+        setting("--idle-timeout", type=duration, default="120s", show_default=True, help="A silent flow has ended."),
+        setting("--active-timeout", type=duration, default="30m", show_default=True, help="An old flow is cut."),
+        setting("--features", is_flag=True, help="Columns of statistics too: lengths, times, control bits, entropy."),
+        setting("--heads", is_flag=True, help="Keep what the fingerprints saw, for match. It holds payload."),
+        with_anonymize,
+        setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation."),
+        click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error."),
+        click.option("-v", "--verbose", is_flag=True, help="Every source and every problem on standard error."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def refuse_rows(given: dict[str, Any]) -> None:
+    """Raise where no rows are wanted and a place for them was named."""
+    if given["form"] != NO_ROWS:
+        return
+    if given["output"] is not None:
+        raise click.UsageError("--format none writes no flows, and -o says where they go: give one of them")
+    if given["table"]:
+        raise click.UsageError("--format none writes no flows, and --table prints them: give one of them")
+
+
+def run_options(given: dict[str, Any], *, files: Files = "stream", latency_s: float | None = None) -> RunOptions:
+    """Give the options of a run as they were given."""
+    registry, policy = given["registry"], given["policy"]
+    anonymize = anonymizer_of(given["anonymize"], given["key_file"], quiet=given["quiet"])
+    if anonymize is not None and given["heads"]:
+        raise click.UsageError("--heads keeps payload, which --anonymize cannot anonymise: leave one of them out")
+    return RunOptions(
+        registry=None if registry is None else _registry(registry),
+        policy=None if policy is None else _policy(policy),
+        threads=given["threads"],
+        files=files,
+        rows=given["form"] != NO_ROWS,
+        latency_s=latency_s,
+        engine=EngineOptions(
+            memcap=given["memcap"],
+            idle_timeout_ns=given["idle_timeout"],
+            active_timeout_ns=given["active_timeout"],
+            heads=given["heads"],
+            features=given["features"],
+            anonymize=anonymize,
+        ),
+    )
+
+
+def _registry(path: Path) -> Registry:
+    from flowclass.registry import Registry
+
+    return Registry.load(path)
+
+
+def _policy(path: Path) -> Policy:
+    from flowclass.policy import Policy
+
+    return Policy.load(path)
+
+
+def records(run: Run) -> Iterator[Any]:
+    """Give the records of a run. What fails, fails while sinks are filled, and then they leave nothing behind."""
+    yield from run.batches()
+
+
+def open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]:
+    """Open what the records go into; give the names of files too."""
+    form, output = given["form"], given["output"]
+    if form == NO_ROWS:
+        return [], []
+    to_terminal = output is None and form is None and not given["as_json"] and sys.stdout.isatty()
+    sinks: list[Sink] = []
+    outputs: list[str] = []
+    if not to_terminal and not (output is None and form is None and given["table"]):
+        target, form = target_of(output, form)
+        schema = arrow_schema(heads=given["heads"], features=given["features"])
+        sinks.append(sink_for(target, form, schema, _metadata(run)))
+        outputs += [] if target is None else [str(target)]
+    if to_terminal or given["table"]:
+        from flowclass.cli.table import stdout_table
+
+        if output == "-":
+            raise click.UsageError("--table and -o - both want standard output: give one of them")
+        sinks.append(stdout_table())
+    return sinks, outputs
+
+
+def _metadata(run: Run) -> dict[str, str]:
+    options = run.options
+    inputs = [
+        {"name": run.shown_name(place), "size": source.size if isinstance(source, ByteSource) else None}
+        for place, source in enumerate(run.sources)
+    ]
+    timeouts = options.engine
+    return {
+        "flowclass.schema": SCHEMA_VERSION,
+        "flowclass.version": __version__,
+        "flowclass.rules_sha256": rules_sha256(),
+        "flowclass.registry_version": "" if options.registry is None else str(options.registry.version),
+        "flowclass.policy_sha256": "" if options.policy is None else str(options.policy.sha256),
+        "flowclass.inputs": msgspec.json.encode(inputs).decode(),
+        "flowclass.flow_definition": f"{FLOW_DEFINITION} idle_timeout_ns={timeouts.idle_timeout_ns}"
+        f" active_timeout_ns={timeouts.active_timeout_ns} tcp_linger_ns={timeouts.tcp_linger_ns}"
+        f" vlan_in_key={timeouts.vlan_in_key} tunnels={timeouts.tunnels} files={options.files}",
+        **({} if timeouts.anonymize is None else timeouts.anonymize.metadata()),
+    }
+
+
+def say_end(run: Run, outputs: list[str], given: dict[str, Any]) -> None:
+    """Print the summary, as it was asked for."""
+    if given["as_json"]:
+        text = msgspec.json.encode(summary.as_json(run, outputs)).decode()
+        takes_stdout = given["form"] != NO_ROWS and (not outputs or given["table"])
+        click.echo(text, err=takes_stdout)
+        return
+    if given["quiet"]:
+        for report in run.reports:
+            if report.problem != "none":
+                click.echo(f"error: {summary.problem_line(report)}", err=True)
+        return
+    for line in summary.as_text(run, outputs, verbose=given["verbose"]):
+        click.echo(line, err=True)
+
+
+def exit_code(run: Run, *, fail_on_violation: bool) -> int:
+    """Give the exit code of a run that came to its end."""
+    if run.stopped_by is not None:
+        return Exit.SIGNAL + run.stopped_by
+    code = of_sources(run.reports)
+    if code is not Exit.NO_INPUT and fail_on_violation and run.tally.outcome("violation") > 0:
+        return Exit.VIOLATION
+    return code
