@@ -49,6 +49,7 @@ COLUMNS = [
     "tier",
     "evidence_bits",
     "packet_first",
+    "direction_basis",
     "time_start",
     "time_end",
 ]

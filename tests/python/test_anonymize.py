@@ -210,7 +210,7 @@ def test_no_address_in_any_octet_written(
         columns = [metadata.row_group(0).column(place) for place in range(metadata.num_columns)]
         limits = [(one.statistics.min, one.statistics.max) for one in columns if one.is_stats_set]
         written += json.dumps(pq.read_table(out).to_pylist(), default=str).encode() + str(limits).encode()
-    found = addresses_of(plain)
+    found = addresses_of(plain) - {"::"}  # nobody's address, and two colons are in many a text
     assert len(found) > 20
 
     for address in found:

@@ -367,6 +367,9 @@ def replay(told: dict[str, list[tuple[int, str]]], until: int) -> Iterator[tuple
                 break
             if action == "apply":
                 state, submitted = "pending", at
+            elif action == "amend":  # by `do`: another end, still pending
+                end = parse_timestamp("2024-12-24")
+                spans = [(None, end)]
             elif action == "renew":
                 begin, old = spans[-1]
                 new = at + 1000 * DAY
