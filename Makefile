@@ -7,7 +7,10 @@
 # make evaluate  how well the flows are told, view by view, written into docs/accuracy.md; the public captures' part where
 #              FLOWCLASS_CORPUS or a folder beside the checkout has them
 # make evaluate-check  the same of our own captures, writing nothing: fails when too few flows are found or one is wrongly called a VPN
-# make bench   the pipeline benchmark
+# make bench   how fast, beside every peer that is installed: docs/benchmarks.md is written anew. Traces of 1.6 GB are made in
+#              BENCH_FOLDER; with all peers it takes half an hour on a quiet machine, with BENCH_TRACES=T0 some minutes
+# make bench-check  has a stage become slower? Its time beside a calibration loop's, against benchmarks/ratios.toml;
+#              make bench-baseline writes that file
 # make clean   take away all that these made
 #
 # PYTHON, CXX and JOBS may be set. Nothing is done twice: installing again waits for a changed source.
@@ -29,10 +32,11 @@ SOURCES := $(shell find native/src native/include native/cmake native/CMakeLists
 	tests/vectors/fingerprint \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.py' -o -name '*.pyi' \
 	-o -name 'CMakeLists.txt' -o -name '*.cmake' -o -name '*.toml' -o -name '*.csv' -o -name 'py.typed' \) -type f 2>/dev/null)
 CXX_FILES = $(shell find native tests/native tests/fuzz benchmarks -name '*.cpp' -o -name '*.hpp' -o -name '*.h' | sort)
+COMMA := ,
 # The build finds cmake and ninja where they are, and in the virtual environment where they are not.
 TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: run test test-native test-python lint asan fuzz evaluate evaluate-check bench clean
+.PHONY: run test test-native test-python lint asan fuzz evaluate evaluate-check bench bench-check bench-baseline clean
 
 run: $(VENV)/.installed
 	@mkdir -p $(OUTPUT)
@@ -106,8 +110,27 @@ evaluate: $(VENV)/.installed
 evaluate-check: $(VENV)/.installed
 	@$(EVALUATE) datasets/captures --labels datasets/labels.jsonl --require-recall 0.98 --require-no-false
 
-bench: $(VENV)/.installed-tools
-	@$(BIN)/python -m benchmarks.pipeline
+BENCH_TRACES ?= T0,T1,T2
+BENCH_FOLDER ?= $(or $(TMPDIR),/tmp)
+BENCH_REPEAT ?= 5
+ABLATED = T0$(if $(findstring T1,$(BENCH_TRACES)),$(COMMA)T1)
+MICRO = $(BIN)/python -m pytest -q -p no:cacheprovider benchmarks/test_micro.py --benchmark-columns=min,median,rounds \
+	--benchmark-json=build/micro.json
+
+bench: $(VENV)/.installed-bench
+	@$(TOOLS) $(BIN)/python -m benchmarks.compare --traces $(BENCH_TRACES) --folder "$(BENCH_FOLDER)" --repeat $(BENCH_REPEAT) --write
+	@$(TOOLS) $(BIN)/python -m benchmarks.ablation --traces $(ABLATED) --folder "$(BENCH_FOLDER)" --repeat $(BENCH_REPEAT) --write
+	@$(TOOLS) $(BIN)/python -m benchmarks.scaling --repeat $(BENCH_REPEAT) --write
+	@$(TOOLS) $(BIN)/python -m benchmarks.pipeline --size 1GB --flows 200000 --trace "$(BENCH_FOLDER)/flowclass-pipeline.pcap"
+	@$(TOOLS) $(MICRO)
+
+bench-check: $(VENV)/.installed-tools
+	@$(TOOLS) $(MICRO)
+	@$(BIN)/python -m benchmarks.ratios build/micro.json
+
+bench-baseline: $(VENV)/.installed-tools
+	@$(TOOLS) $(MICRO)
+	@$(BIN)/python -m benchmarks.ratios build/micro.json --write
 
 clean:
 	@rm -rf $(VENV) build $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
@@ -139,4 +162,11 @@ $(VENV)/.installed-tools: $(VENV)/.installed
 	@$(BIN)/python -m pip install -q '.[test,lint]' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@command -v cmake >/dev/null && cmake --version | awk 'NR == 1 { split($$3, v, "."); exit !(v[1] > 3 || v[2] >= 21) }' \
 		|| $(BIN)/python -m pip install -q 'cmake>=3.21'
+	@touch $@
+
+# Peers and the plot's library; a peer that has no wheel for this Python is left out, and the comparison says so.
+$(VENV)/.installed-bench: $(VENV)/.installed-tools
+	@$(BIN)/python -m pip install -q matplotlib >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@$(BIN)/python -m pip install -q '.[bench]' >build/install.log 2>&1 \
+		|| echo "not all of the extra \"bench\" can be installed here (build/install.log): some peers are left out"
 	@touch $@

@@ -152,8 +152,8 @@ def _link(result: dict[str, Any], law: Law) -> list[str]:
         f"Written out for {name}: 10^11 / 8 / ({_FRAMES[name]} + {FRAME_OVERHEAD}) = {packets} packets/s; / "
         f"{_PER_FLOW} = {flows} flows/s; {by_law.replace('packets', packets).replace('flows', flows)} = "
         f"{first.cores:.1f} cores; {flows} x {_IDLE} = {first.at_once:,.0f} flows at once; x {stays.table_octets:.0f} "
-        f"+ {flows} x {_HEAD_SECONDS} x {stays.head_octets:,.0f} = {first.memory / 1e9:.1f} GB. Looking both ends up in "
-        f"the dearest registry measured adds 2 x {flows} x {lookup:.0f} ns = "
+        f"+ {flows} x {_HEAD_SECONDS} x {stays.head_octets:,.0f} = {first.memory / 1e9:.1f} GB. Looking both ends up "
+        f"in the dearest registry measured adds 2 x {flows} x {lookup:.0f} ns = "
         f"{2 * first.flows * lookup / 1e9:.2f} cores.\n",
         "This is arithmetic, not a measurement. It holds for one engine a core, behind a splitter that sends both ways "
         f"of an address pair to the same core; the table is extrapolated from {most:,} flows at once to what the row "
