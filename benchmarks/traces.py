@@ -241,11 +241,13 @@ def generate(path: Path, options: TraceOptions, templates: list[Template] | None
     pool = _pool(templates)
     flows = _flows(templates, counts, options)
     record, flow, time = _order(templates, pool, flows)
-    with path.open("wb") as out:
+    unfinished = path.with_name(path.name + ".part")  # whoever reads an older one goes on reading it
+    with unfinished.open("wb") as out:
         out.write(_PCAP_NS)
         for begin in range(0, len(record), _WINDOW):
             part = slice(begin, begin + _WINDOW)
             out.write(_window(pool, flows, record[part], flow[part], time[part]))
+    unfinished.replace(path)
     rows: list[dict[str, Any]] = [
         {
             "capture": template.capture,

@@ -15,20 +15,20 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.ablation.__main__ import parts  # noqa: E402
-from benchmarks.calibration import Calibration  # noqa: E402
-from benchmarks.compare.contenders import Contender, contenders, version  # noqa: E402
-from benchmarks.compare.goals import goals  # noqa: E402
-from benchmarks.compare.measure import run  # noqa: E402
-from benchmarks.compare.page import measured, write_page  # noqa: E402
-from benchmarks.compare.starts import first_packets  # noqa: E402
-from benchmarks.marks import PAGE, put, replaced  # noqa: E402
-from benchmarks.ratios import document, judged, ratios_in  # noqa: E402
-from benchmarks.scaling.law import Law, Stays, fit_law, fit_line, link  # noqa: E402
-from benchmarks.scaling.page import text as scaling_text  # noqa: E402
-from benchmarks.templates import Template, read_templates  # noqa: E402
-from benchmarks.traces import TraceOptions, copies, ensure, generate, parse_size  # noqa: E402
-from benchmarks.truth import AnswerError, accuracy, check_counts, check_protocols  # noqa: E402
+from benchmarks.ablation.__main__ import parts
+from benchmarks.calibration import Calibration
+from benchmarks.compare.contenders import Contender, contenders, version
+from benchmarks.compare.goals import goals
+from benchmarks.compare.measure import run
+from benchmarks.compare.page import measured, write_page
+from benchmarks.compare.starts import first_packets
+from benchmarks.marks import PAGE, put, replaced
+from benchmarks.ratios import document, judged, ratios_in
+from benchmarks.scaling.law import Law, Stays, fit_law, fit_line, link
+from benchmarks.scaling.page import text as scaling_text
+from benchmarks.templates import Template, read_templates
+from benchmarks.traces import TraceOptions, copies, ensure, generate, parse_size
+from benchmarks.truth import AnswerError, accuracy, check_counts, check_protocols
 
 SMALL = TraceOptions(size=1_000_000, flows=200, seconds=5)
 
