@@ -102,6 +102,7 @@ class Host:
         self._binds: list[tuple[Path, str]] = []
         self._daemons: list[Daemon] = []
         self.own("/run")
+        self._forget_name_servers()
 
     @property
     def address(self) -> str:
@@ -114,6 +115,14 @@ class Host:
         source.mkdir(parents=True, exist_ok=True)
         self._binds.append((source, target))
         return source
+
+    def _forget_name_servers(self) -> None:
+        """Hide the machine's name servers: nobody answers here, and their addresses are nobody's business."""
+        if Path("/etc/resolv.conf").is_file() and not Path("/etc/resolv.conf").is_symlink():
+            empty = self.folder / "resolv.conf"
+            empty.write_text("# no name server\nnameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+            empty.chmod(0o644)
+            self._binds.append((empty, "/etc/resolv.conf"))
 
     def write(self, name: str, text: str, *, mode: int = 0o600) -> Path:
         """Write a file into the host's folder; `written` keeps a digest of what programs were told that way.

@@ -23,6 +23,7 @@ class Tally:
     """How a run of many scenarios ended."""
 
     recorded: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     seconds: float = 0
@@ -33,7 +34,11 @@ class Tally:
         lines = [f"{said}, in {self.seconds // 60:.0f} min {self.seconds % 60:.0f} s."]
         lines += [
             f"{word}: {', '.join(names)}"
-            for word, names in (("failed", self.failed), ("skipped", self.skipped))
+            for word, names in (
+                ("recorded at the second try", self.again),
+                ("failed", self.failed),
+                ("skipped", self.skipped),
+            )
             if names
         ]
         return "\n".join(lines)
@@ -43,6 +48,9 @@ def record_all(
     names: Sequence[str], output: Path, points: Sequence[str], *, jobs: int, say: Callable[[str], None]
 ) -> Tally:
     """Record scenarios and count how it went; a failure does not keep the others from running.
+
+    Real programs that wait for each other on a busy machine sometimes wait too long: what failed is tried once more, by
+    itself, when the others are done, and the count says so.
 
     Parameters
     ----------
@@ -86,6 +94,13 @@ def record_all(
                 code, said = done.result()
                 (tally.failed if code else tally.recorded).append(futures[done])
                 say(said)
+            for name in sorted(tally.failed):
+                code, said = record(name)
+                say(said)
+                if code == 0:
+                    tally.failed.remove(name)
+                    tally.recorded.append(name)
+                    tally.again.append(name)
         except BaseException:
             # They take their namespaces away by themselves; the pool waits for them.
             with lock:
