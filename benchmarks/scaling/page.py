@@ -118,15 +118,20 @@ def _threads(rows: list[dict[str, Any]]) -> list[str]:
         last = rows[-1]
         more = (last["ns"] - one["ns"]) / (last["threads"] - 1) / one["packets"]
         lines.append(f"\nEach further thread adds {more:.0f} ns of processor time to every packet.")
+        times = one["wall"] / last["wall"]
+        if 1 < times < last["threads"]:
+            alone = (last["threads"] / times - 1) / (last["threads"] - 1)
+            lines.append(f"By Amdahl's law {alone:.0%} of the time is not split, so {1 / alone:.1f} times is the most.")
     return [*lines, ""]
 
 
 def _link(result: dict[str, Any], law: Law) -> list[str]:
     rows = result["at_once"]
     stays = stays_of(rows)
-    dear = max(row["ns"] for row in rows) / min(row["ns"] for row in rows)
+    fewest, dense = (choose(rows, key=lambda row: row["peak_flows"]) for choose in (min, max))
+    dear = max(1.0, dense["ns"] / fewest["ns"])
     lookup = max(row["ns"] for row in result["prefixes"])
-    most = max(row["peak_flows"] for row in rows)
+    most = dense["peak_flows"]
     by_law = f"({law.per_packet:.1f} x packets + {law.per_flow:,.0f} x flows) x {dear:.2f} / 10^9"
     lines = [
         "### A link of 100 Gbit/s\n",
@@ -157,8 +162,8 @@ def _link(result: dict[str, Any], law: Law) -> list[str]:
         f"{2 * first.flows * lookup / 1e9:.2f} cores.\n",
         "This is arithmetic, not a measurement. It holds for one engine a core, behind a splitter that sends both ways "
         f"of an address pair to the same core; the table is extrapolated from {most:,} flows at once to what the row "
-        "says; a link full of scans has far more flows; and taking packets from a network card is not in it: flowclass "
-        "reads files and pipes.\n",
+        "says; a link full of scans has far more flows; and what it takes to get packets from a network card is not in "
+        "it.\n",
     ]
     return lines
 

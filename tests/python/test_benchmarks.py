@@ -355,14 +355,15 @@ def test_the_page_of_the_law() -> None:
             "machine": FIGURES["machine"],
             "shapes": [shape(1000, 100), shape(5000, 1000), shape(9000, 100)],
             "at_once": [shape(1000, 100, within=100), shape(1000, 200, within=10), shape(1000, 300, within=1)],
-            "threads": [shape(1000, 100), shape(1000, 100, threads=2, wall=100_000, ns=300_000)],
+            "threads": [shape(1000, 100), shape(1000, 100, threads=2, wall=125_000, ns=300_000)],
             "prefixes": [{"version": v, "prefixes": n, "ns": 9.0, "octets": 20.0} for v in (4, 6) for n in (10, 100)],
         },
         "plot.svg",
     )
     assert "**ns = 100 x packets + 1,000 x flows**" in said
     assert "takes 400 octets with its evidence" in said
-    assert "| 2 | 100 | 300 | 2.00 |" in said
+    assert "| 2 | 125 | 300 | 1.60 |" in said
+    assert "25% of the time is not split, so 4.0 times" in said
     assert "adds 100 ns of processor time" in said
     assert re.search(r"^\| least frames \| 60 \| 148\.8 M \|", said, re.MULTILINE)
 
