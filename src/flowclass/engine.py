@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flowclass import _core
+from flowclass._core import FileSlices
 from flowclass.types import MAX_THREADS, EngineOptions, check_range
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class Engine:
     def push(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take octets of a pcap or pcapng, cut anywhere."""
         self._native.push(chunk)
+
+    def push_slice(self, file: FileSlices) -> None:
+        """Take the slice of a file; with several threads the next one is read meanwhile."""
+        self._native.push_slice(file)
 
     def push_packets(self, link_type: int, packets: Sequence[tuple[int, bytes]]) -> None:
         """Take ``(time in ns, frame)`` pairs."""

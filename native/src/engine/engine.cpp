@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 namespace flowclass::engine {
@@ -13,6 +12,10 @@ namespace {
 
 // Below this a chunk is not worth waking threads for.
 constexpr std::size_t kThreadWorth = 65536;
+constexpr std::size_t kManyFlows = 1024;  // of a shard: nor is ending fewer
+// A slice is read ahead in so many parts a thread: small ones fill the time until the slowest
+// shard is done.
+constexpr std::size_t kPartsAhead = 4;
 
 std::size_t quarter_of_memory() noexcept {
     const long pages = sysconf(_SC_PHYS_PAGES);
@@ -31,6 +34,9 @@ Options completed(Options options) {
     return options;
 }
 
+// Verdicts are fetched so many flows before their turn.
+constexpr std::size_t kAhead = 6;
+
 // A batch of flows in the columns that registry and policy take.
 struct Columns {
     std::vector<base::IpAddress> src, dst;
@@ -48,7 +54,10 @@ Engine::Engine(Options options)
           options_.registry,
           options_.policy,
           {.heads = options_.heads, .features = options_.features},
-          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr) {
+          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr),
+      ended_(options_.threads),
+      verdicts_(options_.threads),
+      workers_(options_.threads) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
         shards_.push_back(std::make_unique<Shard>(options_, key, number, options_.threads));
@@ -68,30 +77,55 @@ void Engine::use_source(std::uint32_t number) noexcept {
     }
 }
 
+// What every shard does with its share: first it forgets the flows that were handed on, at last it
+// says which have ended since. Meanwhile those who are free read ahead.
 template <typename Work>
-void Engine::on_all_shards(std::size_t size, Work&& work) {
-    if (shards_.size() == 1 || size < kThreadWorth) {
-        for (const auto& shard : shards_) {
-            work(*shard);
+void Engine::on_all_shards(bool worth_threads, Work&& work, capture::FileSlices* ahead) {
+    const auto share = [this, &work](std::size_t number) {
+        Shard& shard = *shards_[number];
+        shard.release_ended();
+        work(shard);
+        ended_[number] = shard.ended();
+        if (!options_.rows) {
+            count_only(number);
         }
-        return;
+    };
+    const std::size_t count = shards_.size();
+    if (!worth_threads || count == 1) {
+        for (std::size_t number = 0; number < count; ++number) {
+            share(number);
+        }
+    } else {
+        const std::size_t parts = ahead == nullptr ? 0 : kPartsAhead * count;
+        if (parts > 0) {
+            ahead->begin_ahead(parts);
+        }
+        workers_.each(count + parts, [&share, count, ahead](std::size_t piece) {
+            if (piece < count) {
+                share(piece);
+            } else {
+                ahead->read_part(piece - count);
+            }
+        });
     }
-    std::vector<std::jthread> threads;
-    for (std::size_t number = 1; number < shards_.size(); ++number) {
-        threads.emplace_back([&work, shard = shards_[number].get()] { work(*shard); });
+    if (options_.rows) {
+        on_flows_ended();
     }
-    work(*shards_.front());
 }
 
 void Engine::push(base::Bytes chunk) {
-    on_all_shards(chunk.size(), [chunk](Shard& shard) { shard.push(chunk); });
-    on_flows_ended();
+    on_all_shards(chunk.size() >= kThreadWorth, [chunk](Shard& shard) { shard.push(chunk); });
+}
+
+void Engine::push(capture::FileSlices& file) {
+    const base::Bytes chunk = file.slice();
+    on_all_shards(
+        chunk.size() >= kThreadWorth, [chunk](Shard& shard) { shard.push(chunk); }, &file);
 }
 
 void Engine::push_packets(std::span<const packet::PacketView> views) {
-    on_all_shards(views.size() * sizeof(packet::PacketView),
+    on_all_shards(views.size() * sizeof(packet::PacketView) >= kThreadWorth,
                   [views](Shard& shard) { shard.push_packets(views); });
-    on_flows_ended();
 }
 
 const capture::CaptureReport& Engine::end_source() {
@@ -102,8 +136,7 @@ const capture::CaptureReport& Engine::end_source() {
 }
 
 void Engine::advance(base::TimeNs now) {
-    on_all_shards(0, [now](Shard& shard) { shard.advance(now); });
-    on_flows_ended();
+    on_all_shards(false, [now](Shard& shard) { shard.advance(now); });
 }
 
 void Engine::finish() {
@@ -111,8 +144,8 @@ void Engine::finish() {
         return;
     }
     finished_ = true;
-    on_all_shards(0, [](Shard& shard) { shard.finish(); });
-    on_flows_ended();
+    const bool many = shards_.front()->peak_flows() >= kManyFlows;
+    on_all_shards(many, [](Shard& shard) { shard.finish(); });
     flush();
 }
 
@@ -128,11 +161,10 @@ std::vector<batch::FlowBatch> Engine::poll() {
 
 // The flow clock. Each shard's ended flows are in order; merged they are in the order of the whole.
 void Engine::on_flows_ended() {
-    std::vector<std::span<const EndedFlow* const>> lists;
+    std::vector<std::span<const EndedFlow* const>> lists = ended_;
     std::size_t total = 0;
-    for (const auto& shard : shards_) {
-        lists.push_back(shard->ended());
-        total += lists.back().size();
+    for (const auto& list : lists) {
+        total += list.size();
     }
     std::vector<const EndedFlow*> flows;
     std::vector<const Shard*> owners;
@@ -150,19 +182,16 @@ void Engine::on_flows_ended() {
         owners.push_back(shards_[least].get());
         lists[least] = lists[least].subspan(1);
     }
-    if (total > 0) {
-        judge(flows, owners);
-    }
-    for (const auto& shard : shards_) {
-        shard->release_ended();
-    }
+    append_all(flows, owners);
 }
 
-// Registry and policy in bulk over columns, then the rows.
-void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners) {
+// Registry and policy in bulk over columns.
+Engine::Judged Engine::judge(std::span<const EndedFlow* const> flows,
+                             std::span<const Shard* const> owners) const {
     const std::size_t count = flows.size();
-    std::vector<registry::FlowMatch> matches;
-    std::vector<policy::Judgement> judgements;
+    Judged judged;
+    std::vector<registry::FlowMatch>& matches = judged.matches;
+    std::vector<policy::Judgement>& judgements = judged.judgements;
     if (options_.registry) {
         Columns columns;
         for (std::size_t index = 0; index < count; ++index) {
@@ -202,7 +231,27 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
                           judgements);
         }
     }
-    constexpr std::size_t kAhead = 6;
+    return judged;
+}
+
+void Engine::count_only(std::size_t number) {
+    const std::span<const EndedFlow* const> flows = ended_[number];
+    const Shard& owner = *shards_[number];
+    const std::vector<const Shard*> owners(options_.registry ? flows.size() : 0, &owner);
+    const Judged judged = judge(flows, owners);
+    for (std::size_t index = 0; index < flows.size(); ++index) {
+        if (index + kAhead < flows.size()) {
+            owner.evidence().prefetch(flows[index + kAhead]->state.evidence);
+        }
+        count_verdict(
+            *flows[index], owner, judged.match(index), judged.judgement(index), verdicts_[number]);
+    }
+}
+
+void Engine::append_all(std::span<const EndedFlow* const> flows,
+                        std::span<const Shard* const> owners) {
+    const Judged judged = judge(flows, owners);
+    const std::size_t count = flows.size();
     for (std::size_t index = 0; index < count; ++index) {
         if (index + 2 * kAhead < count) {
             owners[index + 2 * kAhead]->evidence().prefetch(
@@ -210,19 +259,18 @@ void Engine::judge(std::span<const EndedFlow* const> flows, std::span<const Shar
             owners[index + kAhead]->evidence().prefetch_more(flows[index + kAhead]->state.evidence);
             owners[index + kAhead]->hellos().prefetch(flows[index + kAhead]->state.hello);
         }
-        const registry::FlowMatch* match = matches.empty() ? nullptr : &matches[index];
-        const policy::Judgement* judgement = judgements.empty() ? nullptr : &judgements[index];
-        count_verdict(*flows[index], *owners[index], match, judgement);
-        if (options_.rows) {
-            append(*flows[index], *owners[index], match, judgement);
-        }
+        const registry::FlowMatch* match = judged.match(index);
+        const policy::Judgement* judgement = judged.judgement(index);
+        count_verdict(*flows[index], *owners[index], match, judgement, verdicts_.front());
+        append(*flows[index], *owners[index], match, judgement);
     }
 }
 
 void Engine::count_verdict(const EndedFlow& flow,
                            const Shard& owner,
                            const registry::FlowMatch* match,
-                           const policy::Judgement* judgement) {
+                           const policy::Judgement* judgement,
+                           VerdictCounts& counts) {
     VerdictKey key;
     if (flow.state.evidence != EvidenceStore::kNone) {
         const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
@@ -238,7 +286,7 @@ void Engine::count_verdict(const EndedFlow& flow,
     if (judgement != nullptr) {
         key.outcome = judgement->outcome;
     }
-    verdicts_.add(key);
+    counts.add(key, 1);
 }
 
 void Engine::append(const EndedFlow& flow,
@@ -301,6 +349,16 @@ void Engine::append(const EndedFlow& flow,
     if (builder_.rows() == options_.batch_rows) {
         ready_.push_back(builder_.finish(sources_));
     }
+}
+
+std::vector<VerdictCount> Engine::verdicts() const {
+    VerdictCounts sum;
+    for (const VerdictCounts& counts : verdicts_) {
+        for (const VerdictCount& row : counts.rows()) {
+            sum.add(row.key, row.flows);
+        }
+    }
+    return sum.rows();
 }
 
 Counters Engine::counters() const {

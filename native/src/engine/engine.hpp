@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "batch/flow_batch.hpp"
+#include "capture/file_slices.hpp"
 #include "engine/options.hpp"
 #include "engine/shard.hpp"
 #include "engine/verdict_counts.hpp"
+#include "engine/workers.hpp"
 
 namespace flowclass::engine {
 
@@ -36,6 +38,8 @@ class Engine {
     // The packets that follow are of the source that was begun as the `number`th, from 0.
     void use_source(std::uint32_t number) noexcept;
     void push(base::Bytes chunk);
+    // The slice; where there are several threads the next one is read meanwhile.
+    void push(capture::FileSlices& file);
     void push_packets(std::span<const packet::PacketView> views);
     const capture::CaptureReport& end_source();
     void advance(base::TimeNs now);
@@ -54,20 +58,34 @@ class Engine {
     [[nodiscard]] base::TimeNs time_last() const noexcept { return shards_.front()->clock(); }
     [[nodiscard]] bool started() const noexcept { return shards_.front()->started(); }
     // Of the flows that have ended.
-    [[nodiscard]] const std::vector<VerdictCount>& verdicts() const noexcept {
-        return verdicts_.rows();
-    }
+    [[nodiscard]] std::vector<VerdictCount> verdicts() const;
     [[nodiscard]] const Options& options() const noexcept { return options_; }
 
   private:
+    // What registry and policy say of some flows; empty where there are none.
+    struct Judged {
+        std::vector<registry::FlowMatch> matches;
+        std::vector<policy::Judgement> judgements;
+        [[nodiscard]] const registry::FlowMatch* match(std::size_t index) const noexcept {
+            return matches.empty() ? nullptr : &matches[index];
+        }
+        [[nodiscard]] const policy::Judgement* judgement(std::size_t index) const noexcept {
+            return judgements.empty() ? nullptr : &judgements[index];
+        }
+    };
+
     template <typename Work>  // work(shard)
-    void on_all_shards(std::size_t size, Work&& work);
+    void on_all_shards(bool worth_threads, Work&& work, capture::FileSlices* ahead = nullptr);
     void on_flows_ended();
-    void judge(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners);
-    void count_verdict(const EndedFlow& flow,
-                       const Shard& owner,
-                       const registry::FlowMatch* match,
-                       const policy::Judgement* judgement);
+    [[nodiscard]] Judged judge(std::span<const EndedFlow* const> flows,
+                               std::span<const Shard* const> owners) const;
+    void count_only(std::size_t number);
+    static void count_verdict(const EndedFlow& flow,
+                              const Shard& owner,
+                              const registry::FlowMatch* match,
+                              const policy::Judgement* judgement,
+                              VerdictCounts& counts);
+    void append_all(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners);
     void append(const EndedFlow& flow,
                 const Shard& owner,
                 const registry::FlowMatch* match,
@@ -78,7 +96,10 @@ class Engine {
     std::vector<std::string> sources_;
     batch::FlowBatchBuilder builder_;
     std::vector<batch::FlowBatch> ready_;
-    VerdictCounts verdicts_;
+    // By shard: the flows of the last round that have ended, and the verdicts that were counted.
+    std::vector<std::span<const EndedFlow* const>> ended_;
+    std::vector<VerdictCounts> verdicts_;
+    Workers workers_;
     bool finished_ = false;
 };
 

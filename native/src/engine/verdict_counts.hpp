@@ -32,12 +32,12 @@ struct VerdictCount {
 
 class VerdictCounts {
   public:
-    void add(const VerdictKey& key) {
+    void add(const VerdictKey& key, std::uint64_t flows) {
         const auto [place, is_new] = places_.try_emplace(key, rows_.size());
         if (is_new) {
             rows_.push_back({key, 0});
         }
-        ++rows_[place->second].flows;
+        rows_[place->second].flows += flows;
     }
     [[nodiscard]] const std::vector<VerdictCount>& rows() const noexcept { return rows_; }
 

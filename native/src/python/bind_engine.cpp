@@ -8,6 +8,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -34,6 +35,25 @@ void push(Engine& self, nb::handle chunk) {
     const Borrowed borrowed(chunk);
     const nb::gil_scoped_release released;
     self.push(borrowed.bytes());
+}
+
+void push_slice(Engine& self, capture::FileSlices& file) {
+    const nb::gil_scoped_release released;
+    self.push(file);
+}
+
+std::size_t next_slice(capture::FileSlices& self) {
+    std::size_t size = 0;
+    {
+        const nb::gil_scoped_release released;
+        size = self.next();
+    }
+    if (size == 0 && self.problem() != 0) {
+        errno = self.problem();
+        PyErr_SetFromErrno(PyExc_OSError);
+        throw nb::python_error();
+    }
+    return size;
 }
 
 // Frames from an iterable: the numbers go on from one call to the next, so the caller says where
@@ -233,6 +253,9 @@ void construct(Engine* self,
 
 void bind_engine(nb::module_& module) {
     constexpr std::int64_t kSecond = base::kSecond;
+    nb::class_<capture::FileSlices>(module, "FileSlices", "A plain file in slices, read ahead.")
+        .def(nb::init<int, std::size_t>(), nb::arg("file"), nb::arg("size"))
+        .def("next", &next_slice, "Goes on to the next slice; its octets, 0 at the end.");
     nb::class_<Engine>(module, "Engine", "The native pipeline; see flowclass.engine.")
         .def("__init__",
              &construct,
@@ -261,6 +284,10 @@ void bind_engine(nb::module_& module) {
              nb::arg("number"),
              "The next packets are of the input that was begun as this one, from 0.")
         .def("push", &push, nb::arg("chunk"), "Bytes of a capture, cut anywhere.")
+        .def("push_slice",
+             &push_slice,
+             nb::arg("file"),
+             "The slice of a file; with several threads the next is read meanwhile.")
         .def("push_packets",
              &push_packets,
              nb::arg("link_type"),

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from flowclass._core import FileSlices
 from flowclass.anonymize import source_name
 from flowclass.engine import Engine, first_packet_time
 from flowclass.errors import ConfigError, SourceError
 from flowclass.pipeline.reports import FOLDER, folder_report, live_report, report_of, sum_counters
 from flowclass.pipeline.stop import Stop, Stopped
 from flowclass.pipeline.tally import Tally
-from flowclass.sources import ByteSource, FolderSource, PacketSource, Ready, RingSource, Silence, Source
+from flowclass.sources import ByteSource, FolderSource, Octets, PacketSource, Ready, RingSource, Silence, Source
+from flowclass.sources.file import FileSource
 from flowclass.types import MAX_THREADS, Balance, CaptureCounters, EngineOptions, SourceReport, check_range
 
 if TYPE_CHECKING:
@@ -225,8 +227,11 @@ class Run:
                     engine.push_packets(source.link_type, burst)
                     yield from self._after_slice(engine)
             else:
-                for chunk in source.slices() if whole else self._awaited(source.slices()):
-                    engine.push(chunk)
+                for chunk in self._slices(source) if whole else self._awaited(self._slices(source)):
+                    if isinstance(chunk, FileSlices):
+                        engine.push_slice(chunk)
+                    else:
+                        engine.push(chunk)
                     yield from self._after_slice(engine)
         except SourceError as problem:
             failure = str(problem)
@@ -297,6 +302,12 @@ class Run:
             return
         place = next((at for at, report in enumerate(self.reports) if report.format == FOLDER), len(self.reports))
         self.reports[place : place + 1] = [folder_report(folder.name, self.reports[place : place + 1], newest)]
+
+    def _slices(self, source: ByteSource) -> Iterator[Octets | FileSlices]:
+        """Give the octets of a source; where there are threads to read ahead, of a file as they like it."""
+        if self.options.threads > 1 and isinstance(source, FileSource):
+            return source.slices_ahead()
+        return source.slices()
 
     def _awaited(self, pieces: Iterator[Any]) -> Iterator[Any]:
         """Give the pieces; while one is awaited, a signal may break in."""

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 Octets: TypeAlias = "bytes | bytearray | memoryview"
 Frames: TypeAlias = Sequence[tuple[int, bytes]]
 
-SLICE = 4 << 20
-"""Octets of a full slice."""
+SLICE = 512 << 10
+"""Octets of a full slice: they fit in a core's own cache, so that what was read is still there when it is decoded."""
+SLICE_AHEAD = 1 << 20
+"""The same for several threads: they meet at the end of each, so it is longer."""
 PREFIX = 512 << 10
 """Octets in which the first packet of a capture is looked for."""
 

@@ -10,17 +10,20 @@ it is read, touching the lost pages ends the process.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import glob, has_magic
 from pathlib import Path
 
+from flowclass._core import FileSlices
 from flowclass.errors import SourceError
-from flowclass.sources import PREFIX, SLICE, Octets
+from flowclass.sources import PREFIX, SLICE, SLICE_AHEAD, Octets
 from flowclass.sources.compression import codec_of, slices, unpacked
 
 CAPTURE_SUFFIXES = frozenset({".pcap", ".pcapng", ".cap", ".dmp", ".ntar", ".pcap-ng"})
 COMPRESSED_SUFFIXES = frozenset({".gz", ".zst", ".zstd", ".lz4", ".bz2", ".xz"})
+_FIRST = 16  # octets that say how it is compressed
 _CAPTURE_MAGICS = frozenset(
     bytes.fromhex(magic)
     for magic in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "34cdb2a1", "a1b2cd34", "0a0d0d0a")
@@ -71,6 +74,15 @@ class FileSource:
 
     def slices(self) -> Iterator[Octets]:
         """Give the capture's octets."""
+        for piece in self._slices(ahead=False):
+            assert not isinstance(piece, FileSlices)
+            yield piece
+
+    def slices_ahead(self) -> Iterator[Octets | FileSlices]:
+        """Give the capture's octets; those of a plain file as what an engine reads ahead with its threads."""
+        return self._slices(ahead=True)
+
+    def _slices(self, *, ahead: bool) -> Iterator[Octets | FileSlices]:
         try:
             raw = _CountedFile(self.path)
         except OSError as problem:
@@ -78,7 +90,7 @@ class FileSource:
         self._raw = raw
         try:
             before = raw.facts()
-            yield from self._read(raw)
+            yield from self._read(raw, ahead=ahead)
             after = raw.facts()
         except OSError as problem:
             raise SourceError(f"{self.name}: reading failed: {problem.strerror or problem}") from problem
@@ -92,7 +104,13 @@ class FileSource:
                 " what was there when it was read was used: run again when nothing writes to it"
             )
 
-    def _read(self, raw: _CountedFile) -> Iterator[Octets]:
+    def _read(self, raw: _CountedFile, *, ahead: bool) -> Iterator[Octets | FileSlices]:
+        if ahead and raw.is_plain and codec_of(raw.first(_FIRST)) is None:
+            file = FileSlices(raw.fileno(), SLICE_AHEAD)
+            while count := file.next():
+                raw.taken += count
+                yield file
+            return
         buffer = bytearray(SLICE)
         first = raw.readinto(buffer)
         if codec_of(buffer[:first]) is None:
@@ -250,6 +268,18 @@ class _CountedFile:
         count = self._file.readinto(buffer) or 0
         self.taken += count
         return count
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can be read at any place, by any thread."""
+        return stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def first(self, count: int) -> bytes:
+        """Give the first octets; they stay to be read."""
+        return os.pread(self._file.fileno(), count, 0)
 
     def rewind(self) -> None:
         self._file.seek(0)
