@@ -64,13 +64,13 @@ def live(**given: Any) -> int:
     _refuse(given)
     options = run_options(given, latency_s=LATENCY_S)
     source = _source(given)
-    if isinstance(source, LiveSource):
-        source.open()
-    if given["user"] is not None:
-        _import_the_rest()
-        become(given["user"])
     stop = Stop()
     with stop.on_signals(), Progress(quiet=given["quiet"]) as progress:
+        if isinstance(source, LiveSource):
+            source.open()
+        if given["user"] is not None:
+            _import_the_rest()
+            become(given["user"])
         run = Run([source], options, stop=stop, progress=progress)
         sinks, outputs = open_sinks(given, run)
         fill(sinks, records(run), lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})

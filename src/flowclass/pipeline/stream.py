@@ -137,7 +137,8 @@ def stream(
     Raises
     ------
     SourceError
-        When no source is there, or an interface cannot be opened.
+        When no source is there, or an interface cannot be opened. What is wrong with a source that was opened, the
+        stream's ``sources`` say when it has ended.
     ConfigError
         When registry, policy or an option is not valid.
 
@@ -199,7 +200,7 @@ def _has_descriptor(given: Any) -> bool:
 def _frames(given: Iterable[Any]) -> Iterator[tuple[int, bytes]]:
     for one in given:
         if not (isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], bytes)):
-            raise SourceError(
+            raise TypeError(
                 f"an iterable gives {type(one).__name__} where (time in ns, bytes) is wanted; paths are given as a list"
             )
         yield one
