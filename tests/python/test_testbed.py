@@ -188,7 +188,7 @@ def test_labels_agree_with_bytes(record: dict[str, Any]) -> None:
 @pytest.mark.parametrize("label", LABELS, ids=lambda each: f"{each['capture']}-{each['frame']}")
 def test_bytes_prove_the_label(label: dict[str, Any]) -> None:
     sent, received = payloads(label["capture"], flow_of_label(label))
-    assert sent, "the initiator sent nothing"
+    assert sent or (received and label["family"] in UNANSWERED), "the initiator sent nothing"
     assert received or label["family"] in UNANSWERED, "nobody answered"
     assert PROOFS[label["family"]](label, sent, received)
 

@@ -44,7 +44,7 @@ def bittorrent(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
     if label["variant"] == "utp":
         ids = [int.from_bytes(way[0][2:4], "big") for way in (sent, received)]
         return sent[0][:1] == b"\x41" and ids[0] == ids[1] and b"BitTorrent protocol" in said + answered
-    return said.startswith(b"\x13BitTorrent protocol") or answered.startswith(b"\x13BitTorrent protocol")
+    return any(one.startswith(b"\x13BitTorrent protocol") for one in sent[:9] + received[:9])
 
 
 def snmp(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
@@ -110,7 +110,9 @@ def bfd(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
 
 
 def memcached(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
-    """Request numbers come back; reserved octets are zero (memcached's doc/protocol.txt)."""
+    """Over UDP request numbers come back and reserved octets are zero; over TCP words (doc/protocol.txt)."""
+    if label["ip_proto"] == 6:
+        return sent[0].startswith(b"version\r\nset town") and b"STORED\r\nVALUE town" in b"".join(received)
     return sent[0][4:].startswith(b"\x00\x01\x00\x00set river") and received[0] == sent[0][:8] + b"STORED\r\n"
 
 
@@ -149,6 +151,9 @@ def other(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
             return sent[0][:1] == b"<" or (sent[0].split(b" ")[0].isdigit() and b" <" in sent[0][:6])
         case "bittorrent-tracker":  # BEP 15: the constant, then an answer with the same transaction
             return sent[0][:8].hex() == "0000041727101980" and received[0][4:8] == sent[0][12:16]
+        case "ftp-data":  # one way: the notes, numbered from 0, or a list that names them
+            lines = b"".join(sent + received)
+            return not (sent and received) and (lines.startswith(b"0 0.") or lines.endswith(b" notes.txt\r\n"))
         case "bittorrent-encrypted":
             return b"BitTorrent protocol" not in b"".join(sent[:2] + received[:2])
     return False

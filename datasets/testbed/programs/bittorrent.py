@@ -1,7 +1,8 @@
 """BitTorrent: opentracker, a peer that has a file and one that fetches it; no distributed table, no local discovery.
 
 Options of a scenario: client (aria2, libtorrent), transport (tcp, utp: libtorrent only speaks the one
-asked for), encrypted (libtorrent: everything is RC4 from the first octet, so that no fingerprint can know it), tracker
+asked for), encrypted (libtorrent: everything is RC4 from the first octet, so that no fingerprint can know it;
+aria2 negotiates an encryption, hides nothing but the negotiation, and goes on in plain), tracker
 (http, udp), port of the peer that has the file, size of the file.
 """
 
@@ -24,6 +25,7 @@ _PEER = Path(__file__).parent.parent / "peers" / "torrent.py"
 _NAME, _PIECE = "notes.txt", 16384
 _TRACKER_PORT, _FETCHER_PORT = 6969, 51413
 _ANNOUNCE_SECONDS = 2  # the tracker is to know the first peer before the second asks
+_HANDSHAKE_SECONDS = 0.5  # where each peer calls the other, the second connection is to begin in earnest too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ def play(lab: Lab, options: Options) -> list[Served]:
     fetcher = start(lab.client, options, _FETCHER_PORT, fetched)
     target = fetched / _NAME
     fetcher.wait_until(lambda: target.exists() and target.read_bytes() == content, "having the file", seconds=40)
+    time.sleep(_HANDSHAKE_SECONDS)
     fetcher.stop()
     return _served(lab, options)
 
@@ -78,7 +81,7 @@ def _served(lab: Lab, options: Options) -> list[Served]:
     peers = UDP if options.transport == "utp" else TCP
     ports = ((lab.server, options.port), (lab.client, _FETCHER_PORT))
     served = []
-    hidden = options.encrypted or options.client == "aria2"  # aria2 hides the handshake, and no more
+    hidden = options.encrypted
     for host, port in ports:  # either peer may call the other: the tracker tells each of the other
         served.append(
             Served(
