@@ -46,7 +46,8 @@ def _shapes(rows: list[dict[str, Any]], law: Law) -> list[str]:
         "### Packets and flows\n",
         f"**ns = {law.per_packet:.0f} x packets + {law.per_flow:,.0f} x flows**, one thread, processor time of the "
         f"whole engine with all rows built. The law is off by {max(off):.0%} at most and {sum(off) / len(off):.0%} in "
-        "the mean: traces of other sizes are of other protocols too, and these cost differently.\n",
+        "the mean: traces of other sizes are of other protocols too, and a larger table lies further from the "
+        "processor, as the flows at once below show.\n",
         "| packets | flows | packets a flow | ns a packet, measured | by the law | off |",
         "|---:|---:|---:|---:|---:|---:|",
     ]
