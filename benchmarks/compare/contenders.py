@@ -62,8 +62,11 @@ class Contender:
 
 
 def _classify(*options: str, rows: str = "") -> Command:
+    """Give the command; `rows` is "" to make none, "null" to make them and throw them away, else a format."""
+
     def command(trace: Path, folder: Path) -> list[str]:
-        to = ["-o", str(folder / f"flows.{rows}")] if rows else ["--format", "none"]
+        null = ["-o", os.devnull, "--format", "arrow"]
+        to = null if rows == "null" else ["-o", str(folder / f"flows.{rows}")] if rows else ["--format", "none"]
         return [sys.executable, "-m", "flowclass", "classify", str(trace), "-q", "--json", *to, *options]
 
     return command
@@ -112,7 +115,8 @@ def contenders(floor: Path) -> list[Contender]:
         ),
         _ours("flowclass", "1 thread, all flows named and counted, no rows made", _classify()),
         _ours("flowclass, 2 threads", "the same with two threads", _classify("--threads", "2")),
-        _ours("flowclass, features", "1 thread, with statistics of every flow", _classify("--features")),
+        _ours("flowclass, rows", "1 thread, every row made and thrown away", _classify(rows="null")),
+        _ours("flowclass, features", "the same with statistics of every flow", _classify("--features", rows="null")),
         _ours("flowclass, Parquet", "1 thread, every row written", _classify(rows="parquet")),
         _ours(
             "flowclass, features, Parquet",
