@@ -155,6 +155,12 @@ PROGRAM = Program(
         Requirement(
             name="krb5kdc", executable="krb5kdc", package="apt: krb5-kdc", version=("dpkg-query", "-W", "krb5-kdc")
         ),
+        Requirement(
+            name="kadmin.local",
+            executable="kadmin.local",
+            package="apt: krb5-admin-server",
+            version=("dpkg-query", "-W", "krb5-admin-server"),
+        ),
         Requirement(name="kinit", executable="kinit", package="apt: krb5-user", version=("klist", "-V")),
         OPENSSL,
     ),
