@@ -85,23 +85,31 @@ FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> reg
       extras_(extras) {}
 
 void FlowBatchBuilder::append(const FlowRow& row) {
+    for (const RowPart part : {RowPart::flow, RowPart::findings, RowPart::features}) {
+        append_part(part, row);
+    }
+    appended(1);
+}
+
+void FlowBatchBuilder::append_part(RowPart part, const FlowRow& row) {
     const Orientation way = orientation_of(*row.record, row.initiator);
     const Side side = way.initiator_forward ? Side{0, 1} : Side{1, 0};
-    append_names(row, way);
-    append_times(row);
-    append_key(row, way);
-    append_sums(row, side);
-    append_state(row, way, side);
-    append_verdict(row, way);
-    append_registry(row);
-    append_origin(row);
-    if (extras_.features) {
+    if (part == RowPart::flow) {
+        append_names(row, way);
+        append_times(row);
+        append_key(row, way);
+        append_sums(row, side);
+        append_state(row, way, side);
+    } else if (part == RowPart::findings) {
+        append_verdict(row, way);
+        append_registry(row);
+        append_origin(row);
+        if (extras_.heads) {
+            head_.add(row.head, row.record->first, way);
+        }
+    } else if (extras_.features) {
         features_.add(row, way);
     }
-    if (extras_.heads) {
-        head_.add(row.head, row.record->first, way);
-    }
-    ++rows_;
 }
 
 void FlowBatchBuilder::add_id(TextColumn& column, flow::FlowId id) {

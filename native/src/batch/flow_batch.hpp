@@ -25,6 +25,14 @@ struct FlowBatch {
     Extras extras;  // which of the columns that are made on demand it has
 };
 
+// The columns in groups of which each may be filled by another thread.
+enum class RowPart : std::uint8_t {
+    flow,      // names, times, key, sums, state
+    findings,  // verdict, registry and policy, origin, head
+    features,  // where they are wanted
+    count_
+};
+
 class FlowBatchBuilder {
   public:
     FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
@@ -33,6 +41,11 @@ class FlowBatchBuilder {
                      std::unique_ptr<Anonymizer> anonymizer = nullptr);
 
     void append(const FlowRow& row);
+    // The same bit by bit: every part of every row once, rows in order, and then how many they
+    // were. Parts may be appended at the same time, unless they share an anonymizer.
+    void append_part(RowPart part, const FlowRow& row);
+    void appended(std::size_t rows) noexcept { rows_ += rows; }
+    [[nodiscard]] bool parts_are_apart() const noexcept { return anonymizer_ == nullptr; }
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
     // The rows so far; the builder is empty afterwards. `sources`: names of the inputs, by the
     // index that records carry.

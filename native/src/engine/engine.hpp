@@ -86,10 +86,16 @@ class Engine {
                               const policy::Judgement* judgement,
                               VerdictCounts& counts);
     void append_all(std::span<const EndedFlow* const> flows, std::span<const Shard* const> owners);
-    void append(const EndedFlow& flow,
-                const Shard& owner,
-                const registry::FlowMatch* match,
-                const policy::Judgement* judgement);
+    struct Range {
+        std::size_t begin, end;
+    };
+    void append_part(batch::RowPart part,
+                     std::span<const EndedFlow* const> flows,
+                     std::span<const Shard* const> owners,
+                     const Judged& judged,
+                     Range range);
+    [[nodiscard]] static batch::FlowRow row_of(const EndedFlow& flow, const Shard& owner);
+    void append_findings(batch::FlowRow& row, const EndedFlow& flow, const Shard& owner);
 
     Options options_;
     std::vector<std::unique_ptr<Shard>> shards_;
