@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMATS = ("parquet", "jsonl", "csv", "arrow")
+"""Those that hold whole records, and that ``diff`` reads."""
+FOREIGN = ("eve", "zeek")
+"""Those of other programs, which hold what these have fields for."""
 SUFFIXES = {
     ".parquet": "parquet",
     ".jsonl": "jsonl",
@@ -23,6 +26,9 @@ SUFFIXES = {
     ".feather": "arrow",
     ".arrows": "arrow",
 }
+FOREIGN_SUFFIXES = {".eve": "eve", ".zeek": "zeek"}
+FILE_NAMES = {"eve": "eve.json", "zeek": "conn.log"}
+"""What a file in a folder is called, where it is not flows.FORMAT."""
 BINARY = frozenset({"parquet", "arrow"})
 
 Target: TypeAlias = "Path | IO[bytes]"
@@ -59,7 +65,7 @@ def open_sink(form: str, target: Target, schema: pa.Schema, metadata: Mapping[st
     Parameters
     ----------
     form : str
-        One of ``FORMATS``.
+        One of ``FORMATS`` or ``FOREIGN``.
     target : Path or binary file object
         A path is written whole or not at all; a file object is written as it comes and left open.
     schema : pyarrow.Schema
