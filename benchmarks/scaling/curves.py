@@ -31,8 +31,8 @@ _SHAPES = (
 )
 _SPREAD = 60  # seconds in which those begin
 # The same flows, beginning within ever fewer seconds, so that ever more of them are in the table at once.
-_AT_ONCE = TraceOptions(size=120_000_000, flows=100_000, seconds=1, seed=41)
-_WITHIN = (2_000, 500, 120, 20, 2)
+_AT_ONCE = TraceOptions(size=240_000_000, flows=400_000, seconds=1, seed=41)
+_WITHIN = (4_000, 1_000, 400, 120, 2)
 _PREFIXES = (1_000, 10_000, 100_000, 1_000_000)
 _LOOKUPS = 1 << 18
 _THREADED = TraceOptions(size=150_000_000, flows=30_000, seconds=60, seed=42)

@@ -184,6 +184,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
     axes[0].plot(x, [row["ns"] / row["packets"] for row in rows], "o", color="#1f6f8b", label="measured")
     axes[0].plot(x, [law.per_packet + law.per_flow / one for one in x], color="#b8b8b8", label="law")
     axes[0].set(xlabel="packets a flow", ylabel="ns a packet", xscale="log")
+    axes[0].xaxis.set_major_formatter("{x:g}")
+    axes[0].xaxis.set_minor_formatter("")
+    axes[0].set_xticks([3, 10, 30])
     axes[0].legend()
     rows = result["at_once"]
     axes[1].plot(
@@ -199,6 +202,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     counts = [row["threads"] for row in rows]
     axes[3].plot(counts, [rows[0]["wall"] / row["wall"] for row in rows], "o-", color="#1f6f8b")
     axes[3].plot(counts, counts, "--", color="#b8b8b8")
+    axes[3].set_xticks(counts)
     axes[3].set(xlabel="threads", ylabel="times as fast")
     for axis in axes[:3]:
         axis.set_ylim(bottom=0)
