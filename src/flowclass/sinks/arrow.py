@@ -24,7 +24,8 @@ class Sink:
         self._known: dict[str, Any] = {}
         self._nothing = _without_rows(self._schema)  # with the dictionaries of the last batch, once there is one
         options = pa.ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True)
-        as_file = isinstance(target, Path) and target.suffix != ".arrows"
+        as_file = isinstance(target, Path) and target.suffix != ".arrows" and (target.is_file() or not target.exists())
+        self._flush = not as_file
         make = pa.ipc.new_file if as_file else pa.ipc.new_stream
         try:
             self._writer = make(pa.PythonFile(self._file.file, mode="w"), self._schema, options=options)
@@ -39,6 +40,8 @@ class Sink:
         self._nothing = made.slice(0, 0)
         try:
             self._writer.write_batch(made)
+            if self._flush:
+                self._file.file.flush()
         except OSError as problem:
             self.abort()
             raise output_error(self._file.name, problem) from problem

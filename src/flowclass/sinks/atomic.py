@@ -6,6 +6,8 @@ Written beside its place as ``.tmp-*``, synced, renamed, and the folder synced.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 from io import BufferedWriter
 from pathlib import Path
@@ -52,6 +54,12 @@ class AtomicFile:
             raise output_error(self.name, problem) from problem
         self.file = _Counted(self._owned)
 
+    def rename(self, name: str) -> None:
+        """Let the file have another name, in the same folder, when it appears."""
+        if self._path is not None:
+            self._path = self._path.with_name(name)
+            self.name = str(self._path)
+
     def commit(self) -> None:
         """Make the file appear.
 
@@ -76,6 +84,11 @@ class AtomicFile:
             self.abort()
             raise output_error(self.name, problem) from problem
 
+    def hold(self) -> None:
+        """Lock what is being written, so that others see that it is no leftover. See ``remove_leftovers``."""
+        if self._temporary is not None and self._owned is not None:
+            fcntl.flock(self._owned.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def abort(self) -> None:
         """Leave nothing behind; what is written from now on is dropped."""
         self.file.dropping = True
@@ -88,6 +101,31 @@ class AtomicFile:
             self._temporary = None
 
 
+def remove_leftovers(folder: Path, begin: str) -> int:
+    """Remove what programs that were killed left of files that they were writing.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they wrote.
+    begin : str
+        How the names of their files begin. Only files that were held are known to be left over when nobody holds them,
+        so it must be a name that is written by those who hold.
+
+    Returns
+    -------
+    int
+        How many were removed.
+    """
+    removed = 0
+    for path in folder.glob(f".tmp-{begin}*"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            removed += 1
+    return removed
+
+
 def output_error(name: str, problem: OSError) -> OutputError:
     """Say what could not be written, why, and what to do."""
     advice = {
@@ -95,7 +133,10 @@ def output_error(name: str, problem: OSError) -> OutputError:
         PermissionError: "choose a place that you may write to",
         IsADirectoryError: "give a file name",
         BrokenPipeError: "its reader ended before all was written",
+        ConnectionResetError: "its reader ended before all was written",
     }.get(type(problem), "check the space and the state of the disk")
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = "make room on the disk, or write elsewhere"
     why = (problem.strerror or str(problem)).lower()
     return OutputError(f"{name}: cannot be written: {why}; {advice}")
 

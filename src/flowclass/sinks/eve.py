@@ -149,7 +149,8 @@ def _tcp(row: dict[str, Any]) -> dict[str, Any]:
 def _app_proto(row: dict[str, Any]) -> str | None:
     """Give what Suricata's consumers read as certain: only what is; ``failed`` where payload was and is not known."""
     if row["tier"] in SURE and row["protocol"] != "unknown":
-        return APP_PROTOS.get(row["protocol"], row["protocol"])
+        name: str = row["protocol"]
+        return APP_PROTOS.get(name, name)
     return "failed" if row["payload_bytes_fwd"] or row["payload_bytes_rev"] else None
 
 

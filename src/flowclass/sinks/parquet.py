@@ -16,13 +16,21 @@ ROW_GROUP = 256 * 1024
 
 
 class Sink:
-    """Writes one Parquet file. The row groups depend on the rows alone, not on how they were batched."""
+    """Writes one Parquet file. The row groups depend on the rows alone, not on how they were batched.
+
+    Attributes
+    ----------
+    group_octets : int or None
+        A row group is written when the rows that wait for it take so much memory, even before it is full.
+    """
 
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
         self._file = AtomicFile(target)
         self._writer: Any = None
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
+        self._octets = 0
+        self.group_octets: int | None = None
         self._schema = schema.with_metadata(dict(metadata))
         try:
             self._writer = pq.ParquetWriter(
@@ -49,6 +57,9 @@ class Sink:
         if batch.num_rows > 0:
             self._waiting.append(batch)
             self._rows += batch.num_rows
+            self._octets += batch.nbytes
+            if self.group_octets is not None and self._octets >= self.group_octets:
+                self._write_group()
 
     def finish(self, metadata: Mapping[str, str] | None = None) -> None:
         """Write what waits, the footer with the metadata, and make the file appear."""
@@ -73,7 +84,7 @@ class Sink:
 
     def _write_group(self) -> None:
         table = pa.Table.from_batches(self._waiting).replace_schema_metadata(self._schema.metadata)
-        self._waiting, self._rows = [], 0
+        self._waiting, self._rows, self._octets = [], 0, 0
         try:
             self._writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
         except OSError as problem:

@@ -203,15 +203,16 @@ def _history(batch: pa.RecordBatch) -> Any:
     """Give the letters where what a record keeps leaves one order only.
 
     A record has no order of control bits. One order is left of a SYN without an answer, of one that was refused, and of
-    UDP whose first packet, by its sender, made it the originator.
+    UDP that was not answered, or whose first packet, by its sender, made it the originator.
     """
     number, fwd, rev = (batch.column(name) for name in ("ip_proto", "tcp_flags_fwd", "tcp_flags_rev"))
     sent, received = (pc.greater(batch.column(f"payload_bytes_{way}"), 0) for way in ("fwd", "rev"))
     first = pc.equal(plain(batch.column("direction_basis")), "first_packet")
-    data = pc.and_(pc.and_(pc.equal(number, UDP), first), sent)
+    unanswered = pc.equal(batch.column("packets_rev"), 0)
+    data = pc.and_(pc.and_(pc.equal(number, UDP), pc.or_(first, unanswered)), sent)
     silent = pc.invert(pc.or_(sent, received))
     attempt = pc.and_(pc.and_(pc.equal(number, TCP), pc.equal(fwd, SYN)), silent)
-    alone = pc.and_(attempt, pc.equal(batch.column("packets_rev"), 0))
+    alone = pc.and_(attempt, unanswered)
     refused = pc.and_(attempt, pc.is_in(rev, value_set=pa.array(REFUSED, rev.type)))
     letters = pc.if_else(data, pc.if_else(received, "Dd", "D"), pc.if_else(refused, "Sr", UNSET))
     return pc.fill_null(pc.if_else(pc.fill_null(alone, False), "S", letters), UNSET)
