@@ -67,7 +67,7 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
         sinks, outputs = open_sinks(given, run)
         fill(sinks, records(run), lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
     say_end(run, outputs, given)
-    return exit_code(run, fail_on_violation=given["fail_on_violation"])
+    return exit_code(run, fail_on_violation=given["fail_on_violation"], outputs=outputs)
 
 
 def _open(texts: Sequence[str]) -> tuple[list[Source], Found]:

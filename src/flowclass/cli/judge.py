@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
-from flowclass.cli.output import fill, sink_for, target_of, with_output
+from flowclass.cli.output import Output, fill, place_of, sink_for, with_output
+from flowclass.cli.summary import delivered_json, output_lines
 from flowclass.cli.values import instant
 from flowclass.pipeline.judge import JudgedFlows
 from flowclass.pipeline.records import at_beginning, at_end
@@ -30,11 +32,9 @@ from flowclass.registry import Registry
 @common
 def judge(
     run: Path,
-    output: str | None,
-    form: str | None,
     at: datetime | None,
     as_json: bool,
-    **given: Path | bool | None,
+    **given: Any,
 ) -> int:
     """Judge the flows in RUN, which classify wrote as Parquet or Arrow, again: no capture is needed.
 
@@ -42,11 +42,11 @@ def judge(
     With --at every flow is judged as if it had begun then: by the entries that are valid and the phase that holds at
     that instant. Without -o JSON lines are printed. With --json and -o FILE the summary is printed as JSON.
     """
-    target, form = target_of(output, form, source=run)
+    place = place_of(given, source=run)
     registry, policy = Registry.load(str(given["registry"])), given["policy"]
     flows = JudgedFlows(run, registry, None if policy is None else Policy.load(str(policy)), at)
-    sink = sink_for(target, form, flows.schema, at_beginning(flows.metadata))
-    fill([sink], flows, lambda: at_end(flows.metadata))
+    made = Output(name=place.name, sink=sink_for(place, flows.schema, at_beginning(flows.metadata)))
+    fill([made.sink], flows, lambda: at_end(flows.metadata))
     outcomes = sorted(
         (str(outcome), count) for (outcome,), count in flows.tally.by("policy_outcome").items() if outcome
     )
@@ -59,10 +59,15 @@ def judge(
             "registry_version": flows.metadata["flowclass.registry_version"],
             "policy_sha256": flows.metadata["flowclass.policy_sha256"],
             "judged_at": flows.metadata["flowclass.judged_at"],
-            "output": str(target) if target else None,
+            "output": place.name,
+            "delivered": delivered_json(made) or None,
         }
-        click.echo(msgspec.json.encode(said).decode(), err=target is None)
+        click.echo(msgspec.json.encode(said).decode(), err=place.target is None)
     elif not given["quiet"]:
         click.echo(f"flows     {flows.tally.flows:,} judged again, {flows.changed:,} with another outcome", err=True)
         click.echo("outcomes  " + (", ".join(f"{name} {count:,}" for name, count in outcomes) or "none"), err=True)
-    return Exit.VIOLATION if given["fail_on_violation"] and flows.tally.outcome("violation") else Exit.DONE
+        if made.delivered is not None:
+            click.echo("\n".join(output_lines(made)), err=True)
+    if given["fail_on_violation"] and flows.tally.outcome("violation"):
+        return Exit.VIOLATION
+    return Exit.PARTIAL if made.delivered is not None and made.delivered.dropped else Exit.DONE

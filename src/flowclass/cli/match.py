@@ -12,7 +12,8 @@ from flowclass.anonymize import source_name
 from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, with_config
-from flowclass.cli.output import fill, sink_for, target_of, with_output
+from flowclass.cli.output import Output, fill, place_of, sink_for, with_output
+from flowclass.cli.summary import delivered_json, output_lines
 from flowclass.engine import rules_sha256
 from flowclass.pipeline.match import SavedHeads
 from flowclass.pipeline.records import at_beginning, at_end
@@ -27,15 +28,15 @@ from flowclass.version import __version__
 @with_anonymize
 @click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error.")
 @common
-def match(flows: Path, output: str | None, form: str | None, quiet: bool, as_json: bool, **private: Any) -> int:
+def match(flows: Path, quiet: bool, as_json: bool, **given: Any) -> int:
     """Match the heads in FLOWS, which classify --heads wrote as Parquet or Arrow, with this build's fingerprints.
 
     Gives the same records; the verdict columns are new. What registry and policy said is null where the verdict is
     another one now. Without -o JSON lines are printed. With --json and -o FILE the summary is printed as JSON. With
     --anonymize the records have no heads.
     """
-    target, form = target_of(output, form, source=flows)
-    anonymizer = anonymizer_of(**private, quiet=quiet)
+    place = place_of(given, source=flows)
+    anonymizer = anonymizer_of(given["anonymize"], given["key_file"], quiet=quiet)
     heads = SavedHeads(flows, anonymizer)
     shown = str(flows) if anonymizer is None else source_name(0)
     metadata = at_beginning(heads.metadata) | {
@@ -45,15 +46,19 @@ def match(flows: Path, output: str | None, form: str | None, quiet: bool, as_jso
         "flowclass.inputs": msgspec.json.encode([{"name": shown, "size": flows.stat().st_size}]).decode(),
         **({} if anonymizer is None else anonymizer.metadata()),
     }
-    fill([sink_for(target, form, heads.schema, metadata)], heads, lambda: at_end(heads.metadata))
+    made = Output(name=place.name, sink=sink_for(place, heads.schema, metadata))
+    fill([made.sink], heads, lambda: at_end(heads.metadata))
     if as_json:
         said = {
             "schema": "flowclass.match/1",
             "flows": heads.rows,
             "changed": heads.changed,
-            "output": str(target) if target else None,
+            "output": place.name,
+            "delivered": delivered_json(made) or None,
         }
-        click.echo(msgspec.json.encode(said).decode(), err=target is None)
+        click.echo(msgspec.json.encode(said).decode(), err=place.target is None)
     elif not quiet:
         click.echo(f"flows     {heads.rows:,} matched again, {heads.changed:,} with another verdict", err=True)
-    return Exit.DONE
+        if made.delivered is not None:
+            click.echo("\n".join(output_lines(made)), err=True)
+    return Exit.PARTIAL if made.delivered is not None and made.delivered.dropped else Exit.DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from flowclass.cli import summary
 from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import Command, setting
-from flowclass.cli.output import NO_ROWS, sink_for, target_of
+from flowclass.cli.output import NO_ROWS, Output, place_of, sink_for
 from flowclass.cli.values import duration, size
 from flowclass.engine import rules_sha256
 from flowclass.pipeline.batch import Files, Run, RunOptions
@@ -104,19 +104,19 @@ def records(run: Run) -> Iterator[Any]:
     yield from run.batches()
 
 
-def open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[str]]:
-    """Open what the records go into; give the names of files too."""
+def open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[Output]]:
+    """Open what the records go into; give for the summary what is not the table."""
     form, output = given["form"], given["output"]
     if form == NO_ROWS:
         return [], []
     to_terminal = output is None and form is None and not given["as_json"] and sys.stdout.isatty()
     sinks: list[Sink] = []
-    outputs: list[str] = []
+    outputs: list[Output] = []
     if not to_terminal and not (output is None and form is None and given["table"]):
-        target, form = target_of(output, form)
+        place = place_of(given)
         schema = arrow_schema(heads=given["heads"], features=given["features"])
-        sinks.append(sink_for(target, form, schema, _metadata(run)))
-        outputs += [] if target is None else [str(target)]
+        sinks.append(sink_for(place, schema, _metadata(run)))
+        outputs.append(Output(name=place.name, sink=sinks[0]))
     if to_terminal or given["table"]:
         from flowclass.cli.table import stdout_table
 
@@ -147,11 +147,11 @@ def _metadata(run: Run) -> dict[str, str]:
     }
 
 
-def say_end(run: Run, outputs: list[str], given: dict[str, Any]) -> None:
+def say_end(run: Run, outputs: list[Output], given: dict[str, Any]) -> None:
     """Print the summary, as it was asked for."""
     if given["as_json"]:
         text = msgspec.json.encode(summary.as_json(run, outputs)).decode()
-        takes_stdout = given["form"] != NO_ROWS and (not outputs or given["table"])
+        takes_stdout = given["form"] != NO_ROWS and (not any(output.name for output in outputs) or given["table"])
         click.echo(text, err=takes_stdout)
         return
     if given["quiet"]:
@@ -163,11 +163,12 @@ def say_end(run: Run, outputs: list[str], given: dict[str, Any]) -> None:
         click.echo(line, err=True)
 
 
-def exit_code(run: Run, *, fail_on_violation: bool) -> int:
-    """Give the exit code of a run that came to its end."""
+def exit_code(run: Run, *, fail_on_violation: bool, outputs: Sequence[Output] = ()) -> int:
+    """Give the exit code of a run that came to its end; rows that were dropped make it partial."""
     if run.stopped_by is not None:
         return Exit.SIGNAL + run.stopped_by
     code = of_sources(run.reports)
     if code is not Exit.NO_INPUT and fail_on_violation and run.tally.outcome("violation") > 0:
         return Exit.VIOLATION
-    return code
+    dropped = any(output.delivered is not None and output.delivered.dropped for output in outputs)
+    return Exit.PARTIAL if dropped and code is Exit.DONE else code

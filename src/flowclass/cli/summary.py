@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flowclass.anonymize import METHOD
+from flowclass.cli.output import Output
 from flowclass.cli.values import clean
 from flowclass.engine import crypto_library
 from flowclass.pipeline.batch import Run
@@ -25,7 +27,7 @@ ADVICE = {
 }
 
 
-def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
+def as_json(run: Run, outputs: list[Output]) -> dict[str, Any]:
     """Give the summary for programs."""
     return {
         "schema": "flowclass.classify/1",
@@ -43,13 +45,14 @@ def as_json(run: Run, outputs: list[str]) -> dict[str, Any]:
         "captured": {name: _captured_json(facts) for name, facts in run.captured.items()},
         "sources": [_source_json(report) for report in run.reports],
         "counters": run.counters,
-        "outputs": outputs,
+        "outputs": [output.name for output in outputs if output.name is not None],
+        "delivered": [delivered_json(output) for output in outputs if output.delivered is not None],
         "anonymized": _anonymized(run),
         "stopped_by_signal": run.stopped_by,
     }  # fmt: skip
 
 
-def as_text(run: Run, outputs: list[str], *, verbose: bool) -> list[str]:
+def as_text(run: Run, outputs: list[Output], *, verbose: bool) -> list[str]:
     """Give the summary for people, as lines."""
     lines = _flows(run) + _outcomes(run)
     lines += [f"captured  {clean(name)}: {captured_line(facts)}" for name, facts in run.captured.items()]
@@ -73,8 +76,21 @@ def as_text(run: Run, outputs: list[str], *, verbose: bool) -> list[str]:
             lines.append(f"  {len(problems) - len(shown)} more with -v")
     if run.stopped_by is not None:
         lines.append("stopped   by a signal; what was read until then is complete")
-    lines += [f"wrote     {clean(output)}" for output in outputs]
+    lines += [line for output in outputs for line in output_lines(output)]
     return lines
+
+
+def output_lines(output: Output) -> list[str]:
+    """Say where the flows went, and what became of them where that is counted."""
+    told = output.delivered
+    if told is None:
+        return [] if output.name is None else [f"wrote     {clean(output.name)}"]
+    return [f"wrote     {clean(output.name or 'standard output')}: {clean(str(told))}"]
+
+
+def delivered_json(output: Output) -> dict[str, Any]:
+    """Give for programs what became of the flows that a sink was given."""
+    return {"name": output.name} | asdict(output.delivered) if output.delivered is not None else {}
 
 
 def captured_line(facts: CaptureCounters) -> str:
