@@ -36,6 +36,8 @@ install(FILES ${c_header} ${CMAKE_CURRENT_SOURCE_DIR}/include/flowclass/arrow_c_
 install(EXPORT flowclass NAMESPACE flowclass:: FILE flowclassConfig.cmake DESTINATION ${config_folder} COMPONENT capi)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/flowclassConfigVersion.cmake
     VERSION ${FLOWCLASS_VERSION} COMPATIBILITY SameMajorVersion)
+# Found from where the file lies, so that an installation can be moved.
+file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/flowclass.pc.in ${CMAKE_CURRENT_BINARY_DIR}/flowclass.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/flowclassConfigVersion.cmake DESTINATION ${config_folder} COMPONENT capi)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/flowclass.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT capi)

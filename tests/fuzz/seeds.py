@@ -1,8 +1,9 @@
-"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, hello, registry, snapshot.
+"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, hello, registry, snapshot, capi.
 
 Captures are the beginnings of our own; frames of them, in the form of fuzz_decode.cpp; the fingerprint vectors, in the
 form of fuzz_match.cpp, those with a hello also in that of fuzz_hello.cpp; for the registry octets at random, always the
-same, as any octets are registrations to it; for snapshots places and octets to write over a good file.
+same, as any octets are registrations to it; for snapshots places and octets to write over a good file; for the
+C ABI calls in a sensible order, with captures and vectors for arguments, and calls at random.
 """
 
 from __future__ import annotations
@@ -112,6 +113,30 @@ def snapshot_seeds() -> Iterator[tuple[str, bytes]]:
         yield f"random-{index:02}", bytes([1, index & 1]) + numbers.randbytes(5 * writes)
 
 
+def capi_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give sequences of calls in the form of fuzz_capi.cpp: captures in chunks, heads, and octets at random."""
+    registry = bytes([1, 1, 1])
+    policy = bytes([2, 2, 3, 3]) + 4 * (b"abc" + struct.pack(">qqB", 0, 1 << 62, 4)) + b"\x02"
+    policy += 2 * (bytes([0]) + bytes(16) + bytes([0]) + struct.pack(">q", 1 << 62)) + b"\x00"
+    for number, path in enumerate(sorted(CAPTURES.iterdir())):
+        octets = path.read_bytes()[:CAPTURE_OCTETS]
+        choice = (0, 32, 36, 100, 16)[number % 5]
+        seed = registry + policy + bytes([0, choice, 7 + 16 * (number % 2), 1 + number % 9]) + b"\x03file"
+        for at in range(0, len(octets), 4000):
+            chunk = octets[at : at + 4000]
+            seed += b"\x04" + struct.pack(">H", len(chunk)) + chunk + b"\x0a"
+        yield path.name, seed + b"\x06\x01\x08\x09\x0b\x0c\x11\x0a"
+    for number, (name, seed) in enumerate(match_seeds()):
+        if number % 7 == 0:
+            payload = seed[12:400]
+            heads = bytes([13, seed[1], 1, 1]) + seed[2:6] + b"\x02"
+            heads += b"\x00" + struct.pack(">H", len(payload)) + payload + struct.pack(">qH", 1, 0)
+            yield name, heads + b"\x01" + struct.pack(">H", len(payload)) + payload + struct.pack(">qH", 2, 0)
+    numbers = random.Random(20240302)
+    for index in range(48):
+        yield f"random-{index:02}", registry + policy + numbers.randbytes(numbers.choice([40, 400, 2000]))
+
+
 def main(folder: Path) -> None:
     """Write all seeds below a folder."""
     makers = {
@@ -122,6 +147,7 @@ def main(folder: Path) -> None:
         "hello": hello_seeds,
         "registry": registry_seeds,
         "snapshot": snapshot_seeds,
+        "capi": capi_seeds,
     }
     for target, make in makers.items():
         place = folder / target
