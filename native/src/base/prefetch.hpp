@@ -14,15 +14,22 @@ inline void prefetch_line(const void* address) noexcept {
     asm volatile("");  // NOLINT(portability-no-assembler): no instruction in it
 }
 
-// All lines of an object.
-template <typename T>
-void prefetch(const T& object) noexcept {
+// The lines of an object's first octets.
+template <std::size_t Octets, typename T>
+void prefetch_front(const T& object) noexcept {
+    static_assert(Octets <= sizeof(T));
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): an address, never read
     const auto* const at = reinterpret_cast<const char*>(&object);
-    for (std::size_t offset = 0; offset < sizeof(T); offset += kLine) {
+    for (std::size_t offset = 0; offset < Octets; offset += kLine) {
         // NOLINTNEXTLINE(cppcoreguidelines-pro-bounds-pointer-arithmetic): within the object
         prefetch_line(at + offset);
     }
+}
+
+// All lines of an object.
+template <typename T>
+void prefetch(const T& object) noexcept {
+    prefetch_front<sizeof(T)>(object);
 }
 
 }  // namespace flowclass::base

@@ -24,7 +24,9 @@ Link link_of(const fingerprint::Match& match, base::TimeNs begun) noexcept {
 
 }  // namespace
 
-std::uint32_t EvidenceStore::save(const fingerprint::Match& match, base::TimeNs begun) noexcept {
+std::uint32_t EvidenceStore::save(const fingerprint::Match& match,
+                                  base::TimeNs begun,
+                                  base::TimeNs stood) noexcept {
     if (match.matcher == fingerprint::kNoMatcher && match.alternative_count == 0) {
         return kNone;
     }
@@ -47,6 +49,7 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match, base::TimeNs 
     saved.alternatives = match.alternatives;
     saved.alternative_count = static_cast<std::uint8_t>(match.alternative_count);
     saved.more = kNone;
+    saved.stood = stood;
     const std::size_t here = std::min(checks.size(), kChecksHere);
     std::copy_n(checks.begin(), here, saved.checks.begin());
     saved.check_count = static_cast<std::uint8_t>(here);

@@ -22,6 +22,7 @@ class EvidenceStore {
         std::string_view variant;
         float bits = 0;
         std::uint32_t more = kNone;
+        base::TimeNs stood = 0;  // when the verdict did
         std::uint16_t matcher = fingerprint::kNoMatcher;
         fingerprint::Tier tier = fingerprint::Tier::none;
         fingerprint::Initiator initiator = fingerprint::Initiator::not_known;
@@ -39,8 +40,10 @@ class EvidenceStore {
 
     // kNone for a match that says nothing, and when the store is full (the flow stays unknown,
     // which is a miss, not a lie).
-    // `begun`: the first payload's time.
-    std::uint32_t save(const fingerprint::Match& match, base::TimeNs begun) noexcept;
+    // `begun`: the first payload's time; `stood`: when the verdict did.
+    std::uint32_t save(const fingerprint::Match& match,
+                       base::TimeNs begun,
+                       base::TimeNs stood) noexcept;
     std::uint32_t copy(std::uint32_t index) noexcept;
     void release(std::uint32_t index) noexcept;
     void set_own_name(std::uint32_t index, flow::FlowId own) noexcept {
@@ -51,6 +54,10 @@ class EvidenceStore {
 
     [[nodiscard]] const Saved& operator[](std::uint32_t index) const noexcept {
         return saved_[index];
+    }
+    // When every verdict that counts for this one's link has stood.
+    [[nodiscard]] base::TimeNs link_due(std::uint32_t index) const noexcept {
+        return base::saturating_add(saved_[index].stood, kLinkWait);
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return saved_.bytes() + more_.bytes(); }
 

@@ -1,8 +1,10 @@
 // What the table keeps of a flow, and what is handed on when the flow has ended.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "base/prefetch.hpp"
 #include "engine/evidence_store.hpp"
 #include "engine/head_store.hpp"
 #include "engine/hello_store.hpp"
@@ -14,32 +16,32 @@
 
 namespace flowclass::engine {
 
+// The first two cache lines are what packets read and write; the third is for the flow's begin and
+// end.
 struct FlowState {
-    feature::Accumulators sums;
-    flow::FlowRecord record;
-    std::uint32_t head = head::HeadPool::kNone;     // open head
-    std::uint32_t evidence = EvidenceStore::kNone;  // verdict, once the head is closed
-    std::uint32_t hello = HelloStore::kNone;        // what its client said
-    std::uint32_t saved_head = HeadStore::kNone;    // the head that was matched, if wanted
-    std::uint32_t features = kNoFeatures;           // sums of the feature columns, if wanted
-    std::uint32_t payload_packets = 0;
-    bool head_done = false;
-    bool wheel_checked =
-        false;  // the wheel has come by once: a head opened later must be scheduled
-    // Whether a leader is to be looked for: no, once it is time, or in a later turn of the wheel
-    // than this number.
-    std::uint32_t link_turn = kNoLink;
-    base::TimeNs head_deadline = 0;  // once the head is closed: when its verdict stood
-
+    static constexpr std::uint32_t kNoHead = (1U << 30U) - 1;
     static constexpr std::uint32_t kNoFeatures = base::Pool<feature::FlowFeatures>::kNone;
     static constexpr std::uint32_t kNoLink = 0;
     static constexpr std::uint32_t kLinkWaits = 1;
     static constexpr std::uint32_t kFirstTurn = 2;
-    // When every verdict that counts for it has stood.
-    [[nodiscard]] base::TimeNs link_due() const noexcept {
-        return base::saturating_add(head_deadline, kLinkWait);
-    }
+
+    feature::Accumulators sums;
+    std::uint32_t head : 30 = kNoHead;  // open head
+    bool head_done : 1 = false;
+    bool wheel_checked : 1 =
+        false;  // the wheel has come by once: a head opened later must be scheduled
+    std::uint32_t features = kNoFeatures;  // sums of the feature columns, if wanted
+    flow::FlowRecord record;
+    std::uint32_t evidence = EvidenceStore::kNone;  // verdict, once the head is closed
+    std::uint32_t hello = HelloStore::kNone;        // what its client said
+    std::uint32_t saved_head = HeadStore::kNone;    // the head that was matched, if wanted
+    // Whether a leader is to be looked for: no, once it is time, or in a later turn of the wheel
+    // than this number.
+    std::uint32_t link_turn = kNoLink;
+
+    [[nodiscard]] bool has_head() const noexcept { return head != kNoHead; }
 };
+inline constexpr std::size_t kHotState = 2 * base::kLine;
 
 // Where the flow's rows are put in order: closed at, then first packet, then name. It depends on
 // the packets alone.
@@ -73,6 +75,8 @@ struct EncapStack {
     std::uint8_t count;
 };
 
-using Table = flow::FlowTable<FlowState>;
+using Table = flow::FlowTable<FlowState, kHotState>;
+static_assert(sizeof(Table::Slot) == 4 * base::kLine && offsetof(Table::Slot, value) == base::kLine,
+              "slots lie on whole cache lines");
 
 }  // namespace flowclass::engine

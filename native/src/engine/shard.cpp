@@ -32,6 +32,11 @@ constexpr std::size_t kNodesPerHead = 8;
 
 constexpr std::size_t kMostAhead = std::size_t{192} << 10U;  // a burst of full Ethernet frames
 
+// The clock never goes back, so the difference is exact whatever the times are.
+std::uint64_t elapsed(base::TimeNs since, base::TimeNs now) noexcept {
+    return static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(since);
+}
+
 std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
     const std::size_t saved = (options.heads ? kNodesPerHead * HeadStore::kNodeBytes : 0) +
                               (options.features ? sizeof(feature::FlowFeatures) : 0);
@@ -245,10 +250,17 @@ std::uint32_t Shard::touch(const packet::FlowLayer& layer,
                            const flow::KeyedLayer& keyed,
                            base::TimeNs clock) noexcept {
     const std::uint32_t slot = table_.find(keyed.key, keyed.hash);
-    if (slot == flow::kNoSlot || expire(slot, clock)) {
+    if (slot == flow::kNoSlot) {
         return flow::kNoSlot;
     }
-    const flow::TcpState& tcp = table_[slot].value.record.tcp;
+    const flow::FlowRecord& record = table_[slot].value.record;
+    // Neither timeout can have passed for most packets, and this says so without a sum.
+    const bool fresh = elapsed(record.touched, clock) <= static_cast<std::uint64_t>(options_.idle_timeout) &&
+                       elapsed(record.begun, clock) <= static_cast<std::uint64_t>(options_.active_timeout) && !record.tcp.closed;
+    if (!fresh && expire(slot, clock)) {
+        return flow::kNoSlot;
+    }
+    const flow::TcpState& tcp = record.tcp;
     // A new connection on a closed one's ports is a new flow.
     if (tcp.closed && (layer.tcp_flags & (kSyn | kAck)) == kSyn) {
         end_flow(slot, tcp.reset ? flow::EndReason::rst : flow::EndReason::fin, clock);
@@ -319,7 +331,7 @@ void Shard::note_tcp(std::uint32_t slot,
     }
     if ((layer.tcp_flags & kSyn) != 0 && !tcp.syn[side]) {
         tcp.syn[side] = true;
-        tcp.next_seq[side] = layer.tcp_seq + 1;
+        state.record.next_seq[side] = layer.tcp_seq + 1;
     }
     const bool reset = (layer.tcp_flags & kRst) != 0;
     const bool finished = (tcp.flags[0] & tcp.flags[1] & kFin) != 0;
@@ -339,32 +351,37 @@ void Shard::note_payload(std::uint32_t slot,
                          packet::Direction direction,
                          const FrameFacts& frame) noexcept {
     FlowState& state = table_[slot].value;
-    ++state.payload_packets;
     if (state.head_done) {
         return;
     }
-    if (state.head != head::HeadPool::kNone && frame.clock > state.head_deadline) {
-        close_head(slot, state.head_deadline);
-        return;
-    }
-    if (state.head == head::HeadPool::kNone) {
-        const flow::TcpState& tcp = state.record.tcp;
-        state.head = heads_.open(layer, frame.time, {tcp.next_seq, tcp.syn});
-        if (state.head == head::HeadPool::kNone) {
+    if (state.has_head()) {
+        const base::TimeNs deadline = heads_.deadline(state.head);
+        if (frame.clock > deadline) {
+            close_head(slot, deadline);
+            return;
+        }
+    } else {
+        const flow::FlowRecord& record = state.record;
+        const std::uint32_t opened =
+            heads_.open(layer, frame.time, {record.next_seq, record.tcp.syn});
+        if (opened == head::HeadPool::kNone) {
             state.head_done = true;
             ++counters_.heads_refused;
             return;
         }
-        state.head_deadline = base::saturating_add(frame.clock, head::head_time(layer.payload));
+        state.head = opened & FlowState::kNoHead;
+        heads_.set_deadline(
+            opened, base::saturating_add(frame.clock, head::head_time(layer.payload)));
         if (state.wheel_checked) {
             wheel_.remove(slot, table_.links());
             wheel_.schedule(slot, wake_of(state), table_.links());
         }
     }
-    if (heads_.add(state.head, layer, direction, frame.time, state.payload_packets)) {
+    const std::uint32_t payload_packet = heads_.payload_packets(state.head) + 1;
+    if (heads_.add(state.head, layer, direction, frame.time, payload_packet)) {
         // A head that is complete takes no more; it is matched with the others of this burst.
         state.head_done = true;
-        state.head_deadline = frame.clock;
+        heads_.set_deadline(state.head, frame.clock);
         complete_[complete_count_++] = slot;
     }
 }

@@ -36,11 +36,11 @@ Shard::Deadline Shard::deadline_of(const FlowState& state) const noexcept {
 // When the wheel should come by: for the open head, for the flow's leader, or for the flow.
 base::TimeNs Shard::wake_of(const FlowState& state) const noexcept {
     const base::TimeNs end = deadline_of(state).when;
-    if (state.head != head::HeadPool::kNone) {
-        return std::min(end, state.head_deadline);
+    if (state.has_head()) {
+        return std::min(end, heads_.deadline(state.head));
     }
     if (state.link_turn == FlowState::kLinkWaits) {
-        return std::min(end, state.link_due());
+        return std::min(end, evidence_.link_due(state.evidence));
     }
     return state.link_turn == FlowState::kNoLink ? end : INT64_MIN;
 }
@@ -80,8 +80,8 @@ void Shard::fetch_due(std::span<const std::uint32_t> slots) noexcept {
     }
     for (const std::uint32_t slot : slots) {
         const Table::Slot& found = table_[slot];
-        table_.prefetch_index(found.hash);
-        if (found.value.head != head::HeadPool::kNone) {
+        table_.prefetch_place(slot);
+        if (found.value.has_head()) {
             heads_.prefetch(found.value.head);
         }
     }
@@ -93,15 +93,15 @@ void Shard::on_due(std::uint32_t slot) noexcept {
     }
     FlowState& state = table_[slot].value;
     state.wheel_checked = true;
-    if (state.head != head::HeadPool::kNone && clock_ > state.head_deadline) {
-        close_head(slot, state.head_deadline);
+    if (state.has_head() && clock_ > heads_.deadline(state.head)) {
+        close_head(slot, heads_.deadline(state.head));
     }
     // In this turn heads may be still open whose verdicts count; in the next none is.
     if (state.link_turn == FlowState::kLinkWaits &&
-        flow::TimerWheel::tick_of(state.link_due()) < flow::TimerWheel::tick_of(clock_)) {
+        flow::TimerWheel::tick_of(evidence_.link_due(state.evidence)) < flow::TimerWheel::tick_of(clock_)) {
         state.link_turn = turn_;
     } else if (state.link_turn >= FlowState::kFirstTurn && state.link_turn != turn_) {
-        find_leader(table_[slot].key, state, state.link_due());
+        find_leader(table_[slot].key, state, evidence_.link_due(state.evidence));
     }
     wheel_.schedule(slot, wake_of(state), table_.links());
 }
@@ -122,7 +122,7 @@ void Shard::append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeN
 // segment.
 void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
     FlowState& state = table_[slot].value;
-    if (state.head != head::HeadPool::kNone) {
+    if (state.has_head()) {
         close_head(slot, when);
     }
     append_ended(slot, flow::EndReason::active, when);
@@ -152,7 +152,7 @@ void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
 void Shard::end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept {
     FlowState& state = table_[slot].value;
     wheel_.remove(slot, table_.links());
-    if (state.head != head::HeadPool::kNone) {
+    if (state.has_head()) {
         close_head(slot, when);
     }
     if (state.sums.packets[0] + state.sums.packets[1] > 0) {
@@ -172,12 +172,12 @@ void Shard::evict() noexcept {
     for (std::size_t seen = 0; slot != flow::kNoSlot && seen < kEvictionCandidates; ++seen) {
         const auto rank = [this](std::uint32_t candidate) {
             const FlowState& state = table_[candidate].value;
-            return std::pair(state.head != head::HeadPool::kNone, state.record.touched);
+            return std::pair(state.has_head(), state.record.touched);
         };
         if (chosen == flow::kNoSlot || rank(slot) < rank(chosen)) {
             chosen = slot;
         }
-        slot = table_[slot].wheel.next;
+        slot = table_.links()(slot).next;
     }
     if (chosen != flow::kNoSlot) {
         ++counters_.evicted;
@@ -206,7 +206,7 @@ std::span<const EndedFlow* const> Shard::ended() noexcept {
     for (EndedFlow& flow : ended_) {
         if (is_ready(flow)) {
             if (flow.state.link_turn != FlowState::kNoLink) {
-                find_leader(flow.key, flow.state, std::min(flow.state.link_due(), flow.closed));
+                find_leader(flow.key, flow.state, std::min(evidence_.link_due(flow.state.evidence), flow.closed));
             }
             ready_.push_back(&flow);
         }

@@ -11,8 +11,8 @@ void Shard::on_heads() noexcept {
     for (std::size_t index = 0; index < complete_count_; ++index) {
         const FlowState& state = table_[complete_[index]].value;
         // The slot may have changed hands since: a head that is still filling is another flow's.
-        if (state.head != head::HeadPool::kNone && state.head_done) {
-            close_head(complete_[index], state.head_deadline);
+        if (state.has_head() && state.head_done) {
+            close_head(complete_[index], heads_.deadline(state.head));
         }
     }
     complete_count_ = 0;
@@ -26,7 +26,8 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
         state.saved_head = saved_heads_.save(head);
         counters_.heads_unsaved += state.saved_head == HeadStore::kNone ? 1U : 0U;
     }
-    state.evidence = evidence_.save(match_, heads_.time_first(state.head));
+    const base::TimeNs stood = std::min(heads_.deadline(state.head), when);
+    state.evidence = evidence_.save(match_, heads_.time_first(state.head), stood);
     if (state.evidence == EvidenceStore::kNone && match_.matcher != fingerprint::kNoMatcher) {
         ++counters_.evidence_refused;
     }
@@ -37,9 +38,8 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
         features_[state.features].add_head(head.kept);
     }
     heads_.close(state.head);
-    state.head = head::HeadPool::kNone;
+    state.head = FlowState::kNoHead;
     state.head_done = true;
-    state.head_deadline = std::min(state.head_deadline, when);
     if (state.evidence != EvidenceStore::kNone) {
         note_link(slot);
     }
@@ -57,7 +57,7 @@ void Shard::note_link(std::uint32_t slot) noexcept {
     evidence_.set_own_name(state.evidence,
                            flow::make_flow_id(found.key, record.parent, record.named));
     if (link.leads != fingerprint::LinkKind::none) {
-        links_.add_leader(links_.pair_of(found.key), link, state.head_deadline);
+        links_.add_leader(links_.pair_of(found.key), link, evidence_[state.evidence].stood);
     }
     if (link.may_follow()) {
         state.link_turn = FlowState::kLinkWaits;

@@ -35,32 +35,34 @@ std::array<char, kFlowIdText> to_text(FlowId id) noexcept;
 std::optional<FlowId> parse_flow_id(std::string_view text) noexcept;  // what to_text wrote
 
 struct TcpState {
-    std::array<std::uint16_t, 2> flags{};     // OR of the control bits by direction
-    std::array<std::uint32_t, 2> next_seq{};  // SYN's sequence number + 1
-    std::array<bool, 2> syn{};                // a SYN or SYN-ACK was seen in this direction
-    bool closed = false;                      // FIN both ways, or RST
-    bool reset = false;                       // ... by RST
+    std::array<std::uint16_t, 2> flags{};  // OR of the control bits by direction
+    std::array<bool, 2> syn{};             // a SYN or SYN-ACK was seen in this direction
+    bool closed = false;                   // FIN both ways, or RST
+    bool reset = false;                    // ... by RST
 };
 
+// What every packet reads or writes stands in front, in one cache line.
 struct FlowRecord {
-    base::TimeNs named = 0;  // time of the first packet that came: part of the flow id
-    base::TimeNs first = 0;  // least packet time
-    base::TimeNs last = 0;   // greatest packet time
+    base::TimeNs first = 0;    // least packet time
+    base::TimeNs last = 0;     // greatest packet time
+    base::TimeNs touched = 0;  // clock at the last packet
     base::TimeNs begun =
         0;  // clock when this segment began: timeouts count on the clock, which never goes back
-    base::TimeNs touched = 0;  // clock at the last packet
-    base::TimeNs closed = 0;   // clock when TCP closed
-    FlowId parent;
-    std::uint64_t packet_first = 0;
     std::uint64_t packet_last = 0;
-    std::uint32_t source = 0;   // index of the input that the first packet came from
-    std::uint32_t segment = 0;  // 0, 1, ... when the active timeout cuts
-    std::uint32_t encaps =
-        UINT32_MAX;  // what stood in front of the first packet, in the engine's pool
+    base::TimeNs closed = 0;  // clock when TCP closed
     TcpState tcp;
     bool forward_is_a = true;  // direction forward (of the first packet) goes from key.a to key.b
     bool from_syn = false;     // the first packet was a SYN or SYN-ACK, so who began is known
     bool initiator_forward = true;
+    std::uint32_t segment = 0;  // 0, 1, ... when the active timeout cuts
+
+    base::TimeNs named = 0;  // time of the first packet that came: part of the flow id
+    std::uint64_t packet_first = 0;
+    FlowId parent;
+    std::uint32_t source = 0;  // index of the input that the first packet came from
+    std::uint32_t encaps =
+        UINT32_MAX;  // what stood in front of the first packet, in the engine's pool
+    std::array<std::uint32_t, 2> next_seq{};  // TCP: SYN's sequence number + 1
 };
 
 // Zeek's conn_state letters from the control bits, as Zeek's documentation of conn.log defines

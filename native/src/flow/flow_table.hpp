@@ -1,10 +1,14 @@
 // Flows by key. Takes: keys with their hash. Gives: slots that stay where they are while the flow
 // lives. Open addressing with linear probing over 8-octet entries (hash tag, slot number), full key
 // compared, backward-shift deletion; the slots lie in a reserved array and never move. The table
-// knows only `Value`; what a flow is, the engine says. Guarantees: at most `capacity` flows; the
+// knows only `Value`; what a flow is, the engine says. The tag is the hash's lower half, which says
+// the home too, so the index is searched, grown and closed up without a look at a slot; the wheel's
+// links lie apart, since their neighbours are any flows. Guarantees: at most `capacity` flows; the
 // index grows by doubling, nothing else is allocated after open.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,55 +18,64 @@
 
 namespace flowclass::flow {
 
-template <typename Value>
+// HotBytes: what of a value is read and written at every packet, at its front.
+template <typename Value, std::size_t HotBytes = sizeof(Value)>
 class FlowTable {
   public:
     struct Slot {
+        std::uint32_t tag;
         FlowKey key;
-        WheelLink wheel;
-        std::uint64_t hash;
         Value value;
     };
 
-    explicit FlowTable(std::size_t capacity) : slots_(capacity), index_(kFirstEntries) {}
+    explicit FlowTable(std::size_t capacity)
+        : slots_(capacity), links_(slots_.capacity()), index_(kFirstEntries) {}
 
-    [[nodiscard]] std::size_t size() const noexcept { return slots_.used(); }
-    [[nodiscard]] std::size_t capacity() const noexcept { return slots_.capacity(); }
-    [[nodiscard]] std::size_t peak() const noexcept { return slots_.touched(); }
-    [[nodiscard]] bool full() const noexcept { return slots_.used() == slots_.capacity(); }
+    [[nodiscard]] std::size_t size() const noexcept { return used_; }
+    [[nodiscard]] std::size_t capacity() const noexcept { return links_.capacity(); }
+    [[nodiscard]] std::size_t peak() const noexcept { return fresh_; }
+    [[nodiscard]] bool full() const noexcept { return used_ == capacity(); }
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return slots_.bytes() + index_.size() * sizeof(Entry);
+        return fresh_ * (sizeof(Slot) + sizeof(WheelLink)) + index_.size() * sizeof(Entry);
     }
     static constexpr std::size_t bytes_per_flow() noexcept {
-        return sizeof(Slot) + 2 * sizeof(Entry);
+        return sizeof(Slot) + sizeof(WheelLink) + 2 * sizeof(Entry);
     }
 
     Slot& operator[](std::uint32_t slot) noexcept { return slots_[slot]; }
     const Slot& operator[](std::uint32_t slot) const noexcept { return slots_[slot]; }
     auto links() noexcept {
-        return [this](std::uint32_t slot) -> WheelLink& { return slots_[slot].wheel; };
+        return [this](std::uint32_t slot) -> WheelLink& { return links_[slot]; };
     }
 
     void prefetch_index(std::uint64_t hash) const noexcept {
         base::prefetch_line(&index_[hash & mask_]);
     }
-    // The second step of a burst: the index line is there now, fetch the slot it most likely names.
-    void prefetch_slot(std::uint64_t hash) const noexcept {
-        const Entry& entry = index_[hash & mask_];
-        if (entry.slot != kNoSlot) {
-            slots_.prefetch(entry.slot);
+    // The slot that the hash belongs to, or none: nothing but the index is read, so another hash of
+    // the same lower half may be taken for it.
+    [[nodiscard]] std::uint32_t likely(std::uint64_t hash) const noexcept {
+        const auto tag = static_cast<std::uint32_t>(hash);
+        for (std::uint64_t place = hash & mask_;; place = (place + 1) & mask_) {
+            const Entry& entry = index_[place];
+            if (entry.slot == kNoSlot || entry.tag == tag) {
+                return entry.slot;
+            }
         }
     }
-
-    // The slot that the hash most likely belongs to, or none; nothing but its index line is read.
-    [[nodiscard]] std::uint32_t likely(std::uint64_t hash) const noexcept {
-        return index_[hash & mask_].slot;
+    // The second step of a burst: the index line is there now, fetch what a packet needs of the
+    // slot it names.
+    void prefetch_slot(std::uint64_t hash) const noexcept {
+        const std::uint32_t slot = likely(hash);
+        if (slot != kNoSlot) {
+            base::prefetch_front<kHotSlot>(slots_[slot]);
+        }
     }
-
-    void prefetch(std::uint32_t slot) const noexcept { slots_.prefetch(slot); }
+    // All of a slot, and where it stands in the index once it is here.
+    void prefetch(std::uint32_t slot) const noexcept { base::prefetch(slots_[slot]); }
+    void prefetch_place(std::uint32_t slot) const noexcept { prefetch_index(slots_[slot].tag); }
 
     [[nodiscard]] std::uint32_t find(const FlowKey& key, std::uint64_t hash) const noexcept {
-        const auto tag = static_cast<std::uint32_t>(hash >> 32U);
+        const auto tag = static_cast<std::uint32_t>(hash);
         for (std::uint64_t place = hash & mask_;; place = (place + 1) & mask_) {
             const Entry& entry = index_[place];
             if (entry.slot == kNoSlot) {
@@ -77,35 +90,35 @@ class FlowTable {
     // The key must not be there and the table not full. The slot's value is what the last flow
     // left: the caller sets it.
     std::uint32_t insert(const FlowKey& key, std::uint64_t hash) noexcept {
-        if ((slots_.used() + 1) * 2 > index_.size()) {
+        if ((used_ + 1) * 2 > index_.size()) {
             grow();
         }
-        const std::uint32_t slot = slots_.acquire();
+        const std::uint32_t slot = acquire();
         Slot& made = slots_[slot];
         made.key = key;
-        made.hash = hash;
-        made.wheel = {};
-        place(static_cast<std::uint32_t>(hash >> 32U), hash, slot);
+        made.tag = static_cast<std::uint32_t>(hash);
+        place(made.tag, slot);
         return slot;
     }
 
     void erase(std::uint32_t slot) noexcept {
-        const std::uint64_t hash = slots_[slot].hash;
-        std::uint64_t hole = hash & mask_;
+        std::uint64_t hole = slots_[slot].tag & mask_;
         while (index_[hole].slot != slot) {
             hole = (hole + 1) & mask_;
         }
         // Entries behind the hole move up unless that would put them before their home.
         for (std::uint64_t next = (hole + 1) & mask_; index_[next].slot != kNoSlot;
              next = (next + 1) & mask_) {
-            const std::uint64_t home = slots_[index_[next].slot].hash & mask_;
+            const std::uint64_t home = index_[next].tag & mask_;
             if (((next - home) & mask_) >= ((next - hole) & mask_)) {
                 index_[hole] = index_[next];
                 hole = next;
             }
         }
         index_[hole] = {};
-        slots_.release(slot);
+        links_[slot].next = free_;
+        free_ = slot;
+        --used_;
     }
 
     template <typename Visit>  // visit(slot number), in the order of the index: the caller sorts
@@ -123,9 +136,24 @@ class FlowTable {
         std::uint32_t slot = kNoSlot;
     };
     static constexpr std::size_t kFirstEntries = 1U << 12U;
+    static constexpr std::size_t kHotSlot = offsetof(Slot, value) + HotBytes;
 
-    void place(std::uint32_t tag, std::uint64_t hash, std::uint32_t slot) noexcept {
-        std::uint64_t at = hash & mask_;
+    // A freed slot's link names the next free one.
+    std::uint32_t acquire() noexcept {
+        std::uint32_t slot = fresh_;
+        if (free_ != kNoSlot) {
+            slot = free_;
+            free_ = links_[slot].next;
+        } else {
+            ++fresh_;
+        }
+        links_[slot] = {};
+        ++used_;
+        return slot;
+    }
+
+    void place(std::uint32_t tag, std::uint32_t slot) noexcept {
+        std::uint64_t at = tag & mask_;
         while (index_[at].slot != kNoSlot) {
             at = (at + 1) & mask_;
         }
@@ -138,14 +166,18 @@ class FlowTable {
         mask_ = index_.size() - 1;
         for (const Entry& entry : old) {
             if (entry.slot != kNoSlot) {
-                place(entry.tag, slots_[entry.slot].hash, entry.slot);
+                place(entry.tag, entry.slot);
             }
         }
     }
 
-    base::Pool<Slot> slots_;
+    base::VirtualArray<Slot> slots_;
+    base::VirtualArray<WheelLink> links_;
     std::vector<Entry> index_;
     std::uint64_t mask_ = kFirstEntries - 1;
+    std::uint32_t free_ = kNoSlot;
+    std::uint32_t fresh_ = 0;
+    std::size_t used_ = 0;
 };
 
 }  // namespace flowclass::flow

@@ -31,6 +31,7 @@ struct HeadBlock {
     std::array<bool, 2> small_only{};       // there was no large buffer when one was wanted
     std::array<TcpPrefix, 2> tcp;
     std::uint32_t payload_packets = 0;
+    base::TimeNs deadline = 0;  // the caller's: until when the head may wait for more
 };
 
 // The flow's sequence-number origin in each direction, where its SYN was seen.
@@ -79,6 +80,16 @@ class HeadPool {
 
     [[nodiscard]] base::TimeNs time_first(std::uint32_t index) const noexcept {
         return blocks_[index].head.time_first;
+    }
+    // The payload-bearing layers that the open head has been given.
+    [[nodiscard]] std::uint32_t payload_packets(std::uint32_t index) const noexcept {
+        return blocks_[index].payload_packets;
+    }
+    [[nodiscard]] base::TimeNs deadline(std::uint32_t index) const noexcept {
+        return blocks_[index].deadline;
+    }
+    void set_deadline(std::uint32_t index, base::TimeNs deadline) noexcept {
+        blocks_[index].deadline = deadline;
     }
     [[nodiscard]] std::size_t used() const noexcept { return blocks_.used(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return blocks_.bytes() + large_.bytes(); }
