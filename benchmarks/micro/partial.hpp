@@ -126,6 +126,7 @@ class Partial {
             wheel_.advance(
                 clock_,
                 table_.links(),
+                [this](std::uint32_t slot) { table_.prefetch(slot); },
                 [](std::span<const std::uint32_t>) {},
                 [this](std::uint32_t slot) { on_due(slot); });
         }

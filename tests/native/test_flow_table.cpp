@@ -132,6 +132,7 @@ TEST(wheel_shows_every_deadline_in_time) {
             wheel.advance(
                 now,
                 link,
+                [](std::uint32_t) {},
                 [](std::span<const std::uint32_t>) {},
                 [&](std::uint32_t slot) {
                     CHECK(waiting.contains(slot));

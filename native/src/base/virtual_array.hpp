@@ -80,6 +80,10 @@ class Pool {
         std::uint32_t index = free_;
         if (index != kNone) {
             free_ = slots_[index].next_free;
+            if (free_ != kNone) {
+                // The next one asked for, long since left by the cache: its front is filled first.
+                prefetch_front<kFront>(slots_[free_]);
+            }
         } else if (fresh_ < slots_.capacity()) {
             index = fresh_++;
         } else {
@@ -109,6 +113,8 @@ class Pool {
         std::uint32_t next_free;
         T value;
     };
+    static constexpr std::size_t kFront = sizeof(Slot) < 4 * kLine ? sizeof(Slot) : 4 * kLine;
+
     VirtualArray<Slot> slots_;
     std::uint32_t free_ = kNone;
     std::uint32_t fresh_ = 0;

@@ -67,17 +67,15 @@ void Shard::turn_wheel() noexcept {
         wheel_.advance(
             clock_,
             table_.links(),
+            [this](std::uint32_t slot) { table_.prefetch(slot); },
             [this](std::span<const std::uint32_t> slots) { fetch_due(slots); },
             [this](std::uint32_t slot) { on_due(slot); });
     }
 }
 
 // Flows that come up in the wheel have long been idle: what on_due() needs of them is far away.
-// First all slots, then what the slots name.
+// The slots are here; now what they name.
 void Shard::fetch_due(std::span<const std::uint32_t> slots) noexcept {
-    for (const std::uint32_t slot : slots) {
-        table_.prefetch(slot);
-    }
     for (const std::uint32_t slot : slots) {
         const Table::Slot& found = table_[slot];
         table_.prefetch_place(slot);

@@ -48,30 +48,32 @@ Ports ports_of(const packet::FlowLayer& layer) noexcept {
     return {0, 0};
 }
 
+// Two words for a plain IPv4 flow, five for IPv6; two more inside tunnels and behind two VLAN tags.
 std::uint64_t hash_of(const FlowKey& key, base::HashKey seed) noexcept {
     base::TableHash hash(seed);
-    const std::uint64_t ports = std::uint64_t{key.a_port} << 48U |
-                                std::uint64_t{key.b_port} << 32U | std::uint64_t{key.vlan} << 16U |
-                                key.inner_vlan;
-    const std::uint64_t kind = std::uint64_t{key.ip_proto} << 8U | key.version;
     if (key.version == 4) {
-        // Both addresses fit one word; the kind goes into the key's free bits, so a plain IPv4 flow
-        // costs three words.
         hash.add(key.a_low << 32U | key.b_low);
-        hash.add(ports);
-        hash.add(kind);
     } else {
         hash.add(key.a_high);
         hash.add(key.a_low);
         hash.add(key.b_high);
         hash.add(key.b_low);
-        hash.add(ports);
-        hash.add(kind);
     }
-    if (key.tunnel != 0) {
+    hash.add(std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U |
+             std::uint64_t{key.vlan} << 16U | std::uint64_t{key.ip_proto} << 8U | key.version);
+    if (key.tunnel != 0 || key.inner_vlan != packet::kNoVlan) [[unlikely]] {
         hash.add(key.tunnel);
+        hash.add(key.inner_vlan);
     }
     return hash.finish();
+}
+
+// `one` where `first`, else `other`, without a branch: which of two endpoints is the smaller one is
+// anybody's guess.
+template <typename Word>
+Word choose(bool first, Word one, Word other) noexcept {
+    const auto mask = static_cast<Word>(-static_cast<std::int64_t>(first));
+    return static_cast<Word>(other ^ ((one ^ other) & mask));
 }
 
 }  // namespace
@@ -111,18 +113,16 @@ void make_key(const packet::FlowLayer& layer,
     FlowKey& key = out.key;
     const base::IpAddress& src = layer.src;
     const base::IpAddress& dst = layer.dst;
-    const bool src_first = src.high != dst.high ? src.high < dst.high
-                           : src.low != dst.low ? src.low < dst.low
-                                                : ports.src <= ports.dst;
+    const bool low_first =
+        (src.low < dst.low) | ((src.low == dst.low) & (ports.src <= ports.dst));
+    const bool src_first = (src.high < dst.high) | ((src.high == dst.high) & low_first);
     out.from_a = src_first;
-    const base::IpAddress& first = src_first ? src : dst;
-    const base::IpAddress& second = src_first ? dst : src;
-    key.a_high = first.high;
-    key.a_low = first.low;
-    key.b_high = second.high;
-    key.b_low = second.low;
-    key.a_port = src_first ? ports.src : ports.dst;
-    key.b_port = src_first ? ports.dst : ports.src;
+    key.a_high = choose(src_first, src.high, dst.high);
+    key.a_low = choose(src_first, src.low, dst.low);
+    key.b_high = choose(src_first, dst.high, src.high);
+    key.b_low = choose(src_first, dst.low, src.low);
+    key.a_port = choose(src_first, ports.src, ports.dst);
+    key.b_port = choose(src_first, ports.dst, ports.src);
     key.vlan = options.vlan ? layer.vlan : packet::kNoVlan;
     key.inner_vlan = options.vlan ? layer.inner_vlan : packet::kNoVlan;
     key.ip_proto = layer.ip_proto;

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/prefetch.hpp"
 #include "base/time.hpp"
 
 namespace flowclass::flow {
@@ -73,22 +74,24 @@ class TimerWheel {
     // Turns the hand to `now`; `due(slot)` is called for each slot in a bucket passed, already
     // taken out of the wheel: it puts the slot back with schedule() or ends it. All deadlines in
     // ticks before tick_of(now) have been seen afterwards.
-    // `coming(slots)` is told a few of them at once before their turn, to fetch what they need.
-    template <typename Links, typename Coming, typename Due>
-    void advance(base::TimeNs now, Links&& links, Coming&& coming, Due&& due) noexcept {
+    // Before that `coming(slot)` is told each of them, to fetch it, and then `near(slots)` a few at
+    // once, to fetch what they name.
+    template <typename Links, typename Coming, typename Near, typename Due>
+    void advance(
+        base::TimeNs now, Links&& links, Coming&& coming, Near&& near, Due&& due) noexcept {
         const std::int64_t target = tick_of(now) - 1;
         if (target - hand_ >= static_cast<std::int64_t>(kBuckets)) {
             // A jump over a whole turn visits every bucket once, with the hand already there: what
             // is put back counts from it.
             hand_ = target;
             for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
-                visit(bucket, links, coming, due);
+                visit(bucket, links, coming, near, due);
             }
             return;
         }
         while (hand_ < target) {
             ++hand_;
-            visit(static_cast<std::uint64_t>(hand_) % kBuckets, links, coming, due);
+            visit(static_cast<std::uint64_t>(hand_) % kBuckets, links, coming, near, due);
         }
     }
 
@@ -107,30 +110,47 @@ class TimerWheel {
   private:
     static constexpr std::size_t kGroup = 16;
 
-    template <typename Links, typename Coming, typename Due>
-    void visit(std::size_t bucket, Links&& links, Coming&& coming, Due&& due) noexcept {
+    // While one group is worked on the next is gathered, a slot at a time: a list's next slot is
+    // known only once this one's link is here.
+    template <typename Links, typename Coming, typename Near, typename Due>
+    void visit(std::size_t bucket,
+               Links&& links,
+               Coming&& coming,
+               Near&& near,
+               Due&& due) noexcept {
         std::uint32_t slot = heads_[bucket];
         heads_[bucket] = kNoSlot;
-        std::array<std::uint32_t, kGroup> group;
-        while (slot != kNoSlot) {
-            std::size_t count = 0;
-            while (slot != kNoSlot && count < kGroup) {
-                WheelLink& link = links(slot);
-                group[count++] = slot;
-                slot = link.next;
-                link = {};
-            }
+        // What is gathered hangs on nothing: due() touches its own slot only, and puts nothing into
+        // this bucket.
+        const auto take = [&] {
+            const std::uint32_t taken = slot;
+            WheelLink& link = links(taken);
+            slot = link.next;
+            link = {};
             if (slot != kNoSlot) {
-                links(slot).previous = kNoSlot;
+                base::prefetch_line(&links(slot));
             }
-            const std::span<const std::uint32_t> ready = std::span(group).first(count);
-            coming(ready);
-            // The rest of the list hangs on nothing while `due` runs; it names this bucket, so a
-            // slot of it that is removed meanwhile would be unlinked through heads_: due() touches
-            // its own slot only.
+            coming(taken);
+            return taken;
+        };
+        std::array<std::array<std::uint32_t, kGroup>, 2> groups;
+        std::array<std::size_t, 2> counts{};
+        std::size_t now = 0;
+        while (slot != kNoSlot && counts[now] < kGroup) {
+            groups[now][counts[now]++] = take();
+        }
+        while (counts[now] > 0) {
+            const std::size_t next = 1 - now;
+            counts[next] = 0;
+            const std::span<const std::uint32_t> ready = std::span(groups[now]).first(counts[now]);
+            near(ready);
             for (const std::uint32_t each : ready) {
+                if (slot != kNoSlot) {
+                    groups[next][counts[next]++] = take();
+                }
                 due(each);
             }
+            now = next;
         }
     }
 

@@ -47,13 +47,16 @@ struct Payload {
     std::size_t entry = 0;
 };
 
+// A head of few payloads lies in the first cache lines.
 struct FlowHead {
-    std::array<HeadEntry, kMaxEntries> entries;
     std::array<base::Bytes, 2>
         kept;  // by direction: UDP: prefixes one after another; TCP: the stream up to the first gap
     base::TimeNs time_first = 0;  // of the first payload
-    std::uint16_t src_port = 0;   // of the forward direction; ICMP: type
-    std::uint16_t dst_port = 0;   // ICMP: code
+    // What was read of it before it is matched: the client's hello, or none. A function of the
+    // rest.
+    const hello::ClientHello* hello = nullptr;
+    std::uint16_t src_port = 0;  // of the forward direction; ICMP: type
+    std::uint16_t dst_port = 0;  // ICMP: code
     std::uint8_t ip_proto = 0;
     std::uint8_t entry_count = 0;
     std::array<std::uint8_t, 2> direction_count{};  // entries by direction
@@ -61,9 +64,7 @@ struct FlowHead {
         from_stream_start{};  // TCP: the SYN was seen, so the kept stream begins at its first octet
     std::array<bool, 2> gap{};  // TCP: octets are missing behind the kept ones
     bool truncated = false;     // a snap length cut what would have been kept
-    // What was read of it before it is matched: the client's hello, or none. A function of the
-    // rest.
-    const hello::ClientHello* hello = nullptr;
+    std::array<HeadEntry, kMaxEntries> entries;
 
     [[nodiscard]] Payload payload(std::size_t entry) const noexcept {
         const HeadEntry& found = entries[entry];

@@ -38,11 +38,13 @@ std::uint32_t HeadPool::open(const packet::FlowLayer& layer,
     block.target = {};
     block.judged = {};
     block.small_only = {};
-    block.tcp = {};
     block.payload_packets = 0;
-    for (std::size_t direction = 0; direction < 2; ++direction) {
-        if (start.known[direction]) {
-            block.tcp[direction].start(start.next_seq[direction]);
+    if (layer.ip_proto == kTcpProtocol) {
+        for (std::size_t direction = 0; direction < 2; ++direction) {
+            block.tcp[direction].reset();
+            if (start.known[direction]) {
+                block.tcp[direction].start(start.next_seq[direction]);
+            }
         }
     }
     return index;
@@ -179,9 +181,8 @@ bool HeadPool::complete(const HeadBlock& block) noexcept {
         return true;
     }
     const FlowHead& head = block.head;
-    const bool entries_full = head.entry_count == kMaxEntries;
-    if (!entries_full) {
-        return false;
+    if (head.entry_count < kMaxEntries || head.ip_proto != kTcpProtocol) {
+        return head.entry_count == kMaxEntries;
     }
     return block.tcp[0].whole() >= block.target[0] && block.tcp[1].whole() >= block.target[1];
 }

@@ -21,17 +21,19 @@ struct LargeBuffer {
 };
 using LargePool = base::Pool<LargeBuffer>;
 
+// A flow of two small datagrams touches the first three cache lines and the first of each small
+// buffer.
 struct HeadBlock {
-    FlowHead head;
-    std::array<std::array<std::uint8_t, kSmallBytes>, 2> small;
     std::array<std::uint32_t, 2> large{};   // index in the large pool, or kNone
     std::array<std::uint16_t, 2> used{};    // datagrams: octets kept so far
     std::array<std::uint16_t, 2> target{};  // TCP: stream octets worth waiting for
     std::array<bool, 2> judged{};           // TCP: whether target has been decided
     std::array<bool, 2> small_only{};       // there was no large buffer when one was wanted
-    std::array<TcpPrefix, 2> tcp;
     std::uint32_t payload_packets = 0;
     base::TimeNs deadline = 0;  // the caller's: until when the head may wait for more
+    FlowHead head;
+    std::array<std::array<std::uint8_t, kSmallBytes>, 2> small;
+    std::array<TcpPrefix, 2> tcp;  // of a TCP flow; another's is what the last one left
 };
 
 // The flow's sequence-number origin in each direction, where its SYN was seen.
@@ -65,17 +67,14 @@ class HeadPool {
     // Fetches what add() and match() need of a usual head.
     void prefetch(std::uint32_t index) const noexcept {
         const HeadBlock& block = blocks_[index];
-        base::prefetch_line(&block.head.entries[0]);
-        base::prefetch_line(&block.head.entries[2]);
-        base::prefetch_line(&block.head.kept);
-        base::prefetch_line(&block.head.direction_count);
+        base::prefetch_front<3 * base::kLine>(block);
         for (const auto& small : block.small) {
             base::prefetch_line(&small[0]);
             base::prefetch_line(&small[64]);
         }
-        base::prefetch_line(&block.large);
-        base::prefetch_line(&block.tcp[0]);
-        base::prefetch_line(&block.payload_packets);
+        for (const TcpPrefix& tcp : block.tcp) {
+            base::prefetch_line(&tcp);
+        }
     }
 
     [[nodiscard]] base::TimeNs time_first(std::uint32_t index) const noexcept {

@@ -24,7 +24,18 @@ class TcpPrefix {
         std::uint32_t length = 0;   // new octets
     };
 
-    void start(std::uint32_t first_seq) noexcept { *this = {first_seq, true}; }
+    // Ranges beyond the count are nobody's: they stay what they were.
+    void reset() noexcept {
+        whole_ = 0;
+        valid_ = UINT32_MAX;
+        range_count_ = 0;
+        started_ = lost_ = false;
+    }
+    void start(std::uint32_t first_seq) noexcept {
+        reset();
+        first_seq_ = first_seq;
+        started_ = true;
+    }
     [[nodiscard]] bool started() const noexcept { return started_; }
     [[nodiscard]] std::uint32_t whole() const noexcept { return std::min(whole_, valid_); }
     [[nodiscard]] bool gap() const noexcept { return range_count_ > 0 || valid_ < whole_ || lost_; }
@@ -64,9 +75,6 @@ class TcpPrefix {
         std::uint32_t end = 0;
     };
 
-    TcpPrefix(std::uint32_t first_seq, bool started) noexcept
-        : first_seq_(first_seq), started_(started) {}
-
     Placed wait(std::uint32_t begin,
                 std::uint32_t end,
                 std::uint32_t skipped,
@@ -104,17 +112,13 @@ class TcpPrefix {
         }
     }
 
-  public:
-    TcpPrefix() noexcept = default;
-
-  private:
     std::uint32_t first_seq_ = 0;
     std::uint32_t whole_ = 0;           // the stream is whole up to here
     std::uint32_t valid_ = UINT32_MAX;  // and captured up to here
-    std::array<Range, kMaxRanges> ranges_{};
     std::uint8_t range_count_ = 0;
     bool started_ = false;
     bool lost_ = false;
+    std::array<Range, kMaxRanges> ranges_{};
 };
 
 }  // namespace flowclass::head
