@@ -75,9 +75,9 @@ void read_heads(const std::string& name, Heads& out) {
     shard->end_source();
     shard->finish();
     for (const engine::EndedFlow* flow : shard->ended()) {
-        if (flow->state.saved_head != engine::HeadStore::kNone) {
+        if (flow->state().saved_head != engine::HeadStore::kNone) {
             out.push_back(std::make_unique<engine::HeadStore::Restored>());
-            shard->saved_heads().read(flow->state.saved_head, *out.back());
+            shard->saved_heads().read(flow->state().saved_head, *out.back());
         }
     }
     shard->release_ended();

@@ -39,19 +39,19 @@ Engine::Judged Engine::judge(std::span<const EndedFlow* const> flows,
         Columns columns;
         for (std::size_t index = 0; index < count; ++index) {
             const EndedFlow& flow = *flows[index];
-            const bool known = flow.state.evidence != EvidenceStore::kNone;
+            const bool known = flow.state().evidence != EvidenceStore::kNone;
             const EvidenceStore::Saved none;
             const EvidenceStore::Saved& saved =
-                known ? owners[index]->evidence()[flow.state.evidence] : none;
+                known ? owners[index]->evidence()[flow.state().evidence] : none;
             const bool named =
                 saved.matcher != fingerprint::kNoMatcher && saved.tier != fingerprint::Tier::none;
             const fingerprint::MatcherInfo* info =
                 named ? fingerprint::matchers()[saved.matcher].info : nullptr;
             const batch::Orientation way = batch::orientation_of(
-                flow.state.record, named ? saved.initiator : fingerprint::Initiator::not_known);
-            columns.src.push_back(batch::initiator_address(flow.key, flow.state.record, way));
-            columns.dst.push_back(batch::responder_address(flow.key, flow.state.record, way));
-            columns.time.push_back(flow.state.record.first);
+                flow.state().record, named ? saved.initiator : fingerprint::Initiator::not_known);
+            columns.src.push_back(batch::initiator_address(flow.key(), flow.state().record, way));
+            columns.dst.push_back(batch::responder_address(flow.key(), flow.state().record, way));
+            columns.time.push_back(flow.state().record.first);
             columns.protocol_class.push_back(named ? info->protocol_class
                                                    : fingerprint::ProtocolClass::unknown);
             const bool counted =
@@ -83,8 +83,11 @@ void Engine::count_only(std::size_t number) {
     const std::vector<const Shard*> owners(options_.registry ? flows.size() : 0, &owner);
     const Judged judged = judge(flows, owners);
     for (std::size_t index = 0; index < flows.size(); ++index) {
+        if (index + 2 * kAhead < flows.size()) {
+            base::prefetch(*flows[index + 2 * kAhead]->slot);
+        }
         if (index + kAhead < flows.size()) {
-            owner.evidence().prefetch(flows[index + kAhead]->state.evidence);
+            owner.evidence().prefetch(flows[index + kAhead]->state().evidence);
         }
         count_verdict(
             *flows[index], owner, judged.match(index), judged.judgement(index), verdicts_[number]);
@@ -127,9 +130,12 @@ void Engine::append_part(batch::RowPart part,
         return;
     }
     for (std::size_t index = range.begin; index < range.end; ++index) {
+        if (index + 3 * kAhead < range.end) {
+            base::prefetch(*flows[index + 3 * kAhead]->slot);
+        }
         if (index + 2 * kAhead < range.end) {
             owners[index + 2 * kAhead]->evidence().prefetch(
-                flows[index + 2 * kAhead]->state.evidence);
+                flows[index + 2 * kAhead]->state().evidence);
         }
         const EndedFlow& flow = *flows[index];
         const Shard& owner = *owners[index];
@@ -139,8 +145,9 @@ void Engine::append_part(batch::RowPart part,
             continue;
         }
         if (index + kAhead < range.end) {
-            owners[index + kAhead]->evidence().prefetch_more(flows[index + kAhead]->state.evidence);
-            owners[index + kAhead]->hellos().prefetch(flows[index + kAhead]->state.hello);
+            owners[index + kAhead]->evidence().prefetch_more(
+                flows[index + kAhead]->state().evidence);
+            owners[index + kAhead]->hellos().prefetch(flows[index + kAhead]->state().hello);
         }
         row.registry_match = judged.match(index);
         row.judgement = judged.judgement(index);
@@ -153,23 +160,23 @@ void Engine::append_part(batch::RowPart part,
 batch::FlowRow Engine::row_of(const EndedFlow& flow, const Shard& owner) {
     batch::FlowRow row;
     row.id = flow.id;
-    row.key = &flow.key;
-    row.record = &flow.state.record;
-    row.sums = &flow.state.sums;
-    row.features = owner.features(flow.state.features);
+    row.key = &flow.key();
+    row.record = &flow.state().record;
+    row.sums = &flow.state().sums;
+    row.features = owner.features(flow.state().features);
     row.end_reason = flow.reason;
-    if (flow.state.evidence != EvidenceStore::kNone) {
-        const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
+    if (flow.state().evidence != EvidenceStore::kNone) {
+        const EvidenceStore::Saved& saved = owner.evidence()[flow.state().evidence];
         row.matcher = saved.matcher;
         row.tier = saved.tier;
         row.bits = saved.bits;
         row.variant = saved.variant;
         row.initiator = saved.tier == fingerprint::Tier::none ? fingerprint::Initiator::not_known
                                                               : saved.initiator;
-        row.alternatives = std::span(saved.alternatives).first(saved.alternative_count);
+        row.alternatives = owner.evidence().alternatives(flow.state().evidence);
     }
-    if (flow.state.record.encaps != UINT32_MAX) {
-        const EncapStack& stack = owner.encaps(flow.state.record.encaps);
+    if (flow.state().record.encaps != UINT32_MAX) {
+        const EncapStack& stack = owner.encaps(flow.state().record.encaps);
         row.encaps = std::span(stack.encaps).first(stack.count);
     }
     return row;
@@ -179,33 +186,33 @@ void Engine::append_findings(batch::FlowRow& row, const EndedFlow& flow, const S
     std::array<fingerprint::Check, fingerprint::Evidence::kMaxChecks + 1> checks;
     HelloStore::Text hello;
     HeadStore::Restored head;
-    if (flow.state.evidence != EvidenceStore::kNone) {
-        const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
+    if (flow.state().evidence != EvidenceStore::kNone) {
         std::size_t check_count = 0;
-        owner.evidence().for_each_check(flow.state.evidence, [&](const fingerprint::Check& check) {
-            checks[check_count++] = check;
-        });
-        if (saved.link.rule != nullptr) {
+        owner.evidence().for_each_check(
+            flow.state().evidence,
+            [&](const fingerprint::Check& check) { checks[check_count++] = check; });
+        const Link link = owner.evidence().link(flow.state().evidence);
+        if (link.rule != nullptr) {
             // No octet of this flow: packet 0, and the time is the leading flow's first payload's.
-            checks[check_count++] = {.rule = &saved.link.rule->rule,
-                                     .time = saved.link.leader_begun,
+            checks[check_count++] = {.rule = &link.rule->rule,
+                                     .time = link.leader_begun,
                                      .packet = 0,
                                      .offset = 0,
                                      .length = 0,
                                      .direction = packet::Direction::forward,
-                                     .bits = saved.link.rule->bits};
-            row.linked = saved.link.leader;
+                                     .bits = link.rule->bits};
+            row.linked = link.leader;
         }
         row.checks = std::span(checks).first(check_count);
     }
-    if (flow.state.hello != HelloStore::kNone) {
-        owner.hellos().read(flow.state.hello, hello);
+    if (flow.state().hello != HelloStore::kNone) {
+        owner.hellos().read(flow.state().hello, hello);
         row.server_name = hello.server_name();
         row.alpn = hello.alpn();
         row.ja4 = hello.ja4();
     }
-    if (flow.state.saved_head != HeadStore::kNone) {
-        owner.saved_heads().read(flow.state.saved_head, head);
+    if (flow.state().saved_head != HeadStore::kNone) {
+        owner.saved_heads().read(flow.state().saved_head, head);
         row.head = &head.head;
     }
     builder_.append_part(batch::RowPart::findings, row);
@@ -217,8 +224,8 @@ void Engine::count_verdict(const EndedFlow& flow,
                            const policy::Judgement* judgement,
                            VerdictCounts& counts) {
     VerdictKey key;
-    if (flow.state.evidence != EvidenceStore::kNone) {
-        const EvidenceStore::Saved& saved = owner.evidence()[flow.state.evidence];
+    if (flow.state().evidence != EvidenceStore::kNone) {
+        const EvidenceStore::Saved& saved = owner.evidence()[flow.state().evidence];
         if (saved.matcher != fingerprint::kNoMatcher && saved.tier != fingerprint::Tier::none) {
             key.matcher = saved.matcher;
             key.tier = saved.tier;

@@ -7,9 +7,28 @@ namespace flowclass::engine {
 
 namespace {
 
+const fingerprint::MatcherInfo& info_of(const fingerprint::Match& match) noexcept {
+    return *fingerprint::matchers()[match.matcher].info;
+}
+
+// Where the value lies in the pool from now on; Pool::kNone when that is full.
+template <typename T>
+std::uint32_t keep(base::Pool<T>& pool, const T& value) noexcept {
+    const std::uint32_t index = pool.acquire();
+    if (index != base::Pool<T>::kNone) {
+        pool[index] = value;
+    }
+    return index;
+}
+
+template <typename T>
+std::uint32_t twin_of(base::Pool<T>& pool, std::uint32_t index) noexcept {
+    return index == base::Pool<T>::kNone ? index : keep(pool, pool[index]);
+}
+
 // Who leads must be sure of itself; who follows must at least be somebody.
 Link link_of(const fingerprint::Match& match, base::TimeNs begun) noexcept {
-    const fingerprint::MatcherInfo& info = *fingerprint::matchers()[match.matcher].info;
+    const fingerprint::MatcherInfo& info = info_of(match);
     Link link;
     link.begun = begun;
     link.token = match.evidence.link_token();
@@ -45,11 +64,21 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match,
     saved.initiator = found ? match.evidence.initiator() : fingerprint::Initiator::not_known;
     saved.both_directions = found && match.evidence.both_directions();
     saved.assigned_ip_protocol = found && match.evidence.assigned_ip_protocol();
-    saved.link = found ? link_of(match, begun) : Link();
-    saved.alternatives = match.alternatives;
-    saved.alternative_count = static_cast<std::uint8_t>(match.alternative_count);
-    saved.more = kNone;
     saved.stood = stood;
+    saved.link = kNone;
+    if (found && (info_of(match).leads != fingerprint::LinkKind::none ||
+                  info_of(match).follows[0] != fingerprint::LinkKind::none)) {
+        saved.link = keep(links_, link_of(match, begun));
+    }
+    saved.alternatives = match.alternative_count == 0
+                             ? kNone
+                             : keep(alternatives_, {match.alternatives, match.alternative_count});
+    save_checks(checks, saved);
+    return index;
+}
+
+void EvidenceStore::save_checks(std::span<const fingerprint::Check> checks, Saved& saved) noexcept {
+    saved.more = kNone;
     const std::size_t here = std::min(checks.size(), kChecksHere);
     std::copy_n(checks.begin(), here, saved.checks.begin());
     saved.check_count = static_cast<std::uint8_t>(here);
@@ -68,7 +97,6 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match,
         done += count;
         saved.check_count = static_cast<std::uint8_t>(done);
     }
-    return index;
 }
 
 std::uint32_t EvidenceStore::copy(std::uint32_t index) noexcept {
@@ -77,6 +105,8 @@ std::uint32_t EvidenceStore::copy(std::uint32_t index) noexcept {
         return kNone;
     }
     saved_[twin] = saved_[index];
+    saved_[twin].link = twin_of(links_, saved_[index].link);
+    saved_[twin].alternatives = twin_of(alternatives_, saved_[index].alternatives);
     std::uint32_t* link = &saved_[twin].more;
     for (std::uint32_t node = saved_[index].more; node != kNone; node = more_[node].next) {
         const std::uint32_t copied = more_.acquire();
@@ -94,7 +124,7 @@ std::uint32_t EvidenceStore::copy(std::uint32_t index) noexcept {
 
 void EvidenceStore::take_link(std::uint32_t index, const Link& link) noexcept {
     Saved& saved = saved_[index];
-    saved.link = link;
+    links_[saved.link] = link;
     saved.bits += link.rule->bits;
     saved.tier =
         fingerprint::tier_of(saved.bits, saved.both_directions, saved.assigned_ip_protocol);
@@ -105,6 +135,12 @@ void EvidenceStore::release(std::uint32_t index) noexcept {
         const std::uint32_t next = more_[node].next;
         more_.release(node);
         node = next;
+    }
+    if (saved_[index].link != kNone) {
+        links_.release(saved_[index].link);
+    }
+    if (saved_[index].alternatives != kNone) {
+        alternatives_.release(saved_[index].alternatives);
     }
     saved_.release(index);
 }

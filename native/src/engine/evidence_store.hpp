@@ -1,9 +1,10 @@
 // Verdicts of living flows. Takes: a Match. Gives: a number to keep in the flow's slot; memory
-// follows the checks that held.
+// follows the checks that held, and what few verdicts have (a link, alternatives) lies apart.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/virtual_array.hpp"
@@ -22,21 +23,21 @@ class EvidenceStore {
         std::string_view variant;
         float bits = 0;
         std::uint32_t more = kNone;
+        std::uint32_t link = kNone;
+        std::uint32_t alternatives = kNone;
         base::TimeNs stood = 0;  // when the verdict did
         std::uint16_t matcher = fingerprint::kNoMatcher;
         fingerprint::Tier tier = fingerprint::Tier::none;
         fingerprint::Initiator initiator = fingerprint::Initiator::not_known;
         std::uint8_t check_count = 0;
-        std::uint8_t alternative_count = 0;
         bool both_directions = false;
         bool assigned_ip_protocol = false;
-        Link link;
-        std::array<fingerprint::Alternative, fingerprint::kMaxAlternatives> alternatives{};
         std::array<fingerprint::Check, kChecksHere> checks{};
     };
 
     EvidenceStore() noexcept = default;
-    explicit EvidenceStore(std::size_t capacity) noexcept : saved_(capacity), more_(2 * capacity) {}
+    explicit EvidenceStore(std::size_t capacity) noexcept
+        : saved_(capacity), more_(2 * capacity), links_(capacity), alternatives_(capacity) {}
 
     // kNone for a match that says nothing, and when the store is full (the flow stays unknown,
     // which is a miss, not a lie).
@@ -47,7 +48,21 @@ class EvidenceStore {
     std::uint32_t copy(std::uint32_t index) noexcept;
     void release(std::uint32_t index) noexcept;
     void set_own_name(std::uint32_t index, flow::FlowId own) noexcept {
-        saved_[index].link.own = own;
+        if (saved_[index].link != kNone) {
+            links_[saved_[index].link].own = own;
+        }
+    }
+    // One that neither leads nor follows where there is none.
+    [[nodiscard]] Link link(std::uint32_t index) const noexcept {
+        const std::uint32_t link = saved_[index].link;
+        return link == kNone ? Link() : links_[link];
+    }
+    [[nodiscard]] std::span<const fingerprint::Alternative> alternatives(
+        std::uint32_t index) const noexcept {
+        const std::uint32_t found = saved_[index].alternatives;
+        return found == kNone
+                   ? std::span<const fingerprint::Alternative>()
+                   : std::span(alternatives_[found].all).first(alternatives_[found].count);
     }
     // Adds what the link is worth to the verdict, once a leader was found.
     void take_link(std::uint32_t index, const Link& link) noexcept;
@@ -59,7 +74,9 @@ class EvidenceStore {
     [[nodiscard]] base::TimeNs link_due(std::uint32_t index) const noexcept {
         return base::saturating_add(saved_[index].stood, kLinkWait);
     }
-    [[nodiscard]] std::size_t bytes() const noexcept { return saved_.bytes() + more_.bytes(); }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return saved_.bytes() + more_.bytes() + links_.bytes() + alternatives_.bytes();
+    }
 
     // Verdicts are asked for long after they were saved: first the verdict is fetched, then, once
     // it is here, the rest of its checks.
@@ -97,8 +114,17 @@ class EvidenceStore {
         std::array<fingerprint::Check, kChecksMore> checks;
         std::uint32_t next;
     };
+    struct Alternatives {
+        std::array<fingerprint::Alternative, fingerprint::kMaxAlternatives> all;
+        std::size_t count;
+    };
+
+    void save_checks(std::span<const fingerprint::Check> checks, Saved& saved) noexcept;
+
     base::Pool<Saved> saved_;
     base::Pool<More> more_;
+    base::Pool<Link> links_;
+    base::Pool<Alternatives> alternatives_;
 };
 
 }  // namespace flowclass::engine

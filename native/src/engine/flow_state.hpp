@@ -43,32 +43,6 @@ struct FlowState {
 };
 inline constexpr std::size_t kHotState = 2 * base::kLine;
 
-// Where the flow's rows are put in order: closed at, then first packet, then name. It depends on
-// the packets alone.
-struct EndedFlow {
-    base::TimeNs closed = 0;
-    flow::FlowId id;
-    flow::FlowKey key;
-    FlowState state;
-    flow::EndReason reason{};
-};
-inline bool before(const EndedFlow& left, const EndedFlow& right) noexcept {
-    if (left.closed != right.closed) {
-        return left.closed < right.closed;
-    }
-    if (left.state.record.first != right.state.record.first) {
-        return left.state.record.first < right.state.record.first;
-    }
-    if (left.id != right.id) {
-        return left.id < right.id;
-    }
-    // One key twice at one instant (a capture given twice): the one that came first goes first.
-    const flow::FlowRecord& one = left.state.record;
-    const flow::FlowRecord& other = right.state.record;
-    return one.source != other.source ? one.source < other.source
-                                      : one.packet_first < other.packet_first;
-}
-
 // What stood in front of a flow's first packet.
 struct EncapStack {
     std::array<packet::Encap, packet::kMaxEncaps> encaps;
@@ -78,5 +52,34 @@ struct EncapStack {
 using Table = flow::FlowTable<FlowState, kHotState>;
 static_assert(sizeof(Table::Slot) == 4 * base::kLine && offsetof(Table::Slot, value) == base::kLine,
               "slots lie on whole cache lines");
+
+// An ended flow lies in the table's slot or in a copy of it (engine/ended_flows.hpp). Where its
+// rows are put in order: closed at, then first packet, then name. It depends on the packets alone.
+struct EndedFlow {
+    base::TimeNs closed = 0;
+    flow::FlowId id;
+    Table::Slot* slot = nullptr;
+    flow::EndReason reason{};
+    bool copied = false;
+
+    [[nodiscard]] const flow::FlowKey& key() const noexcept { return slot->key; }
+    [[nodiscard]] const FlowState& state() const noexcept { return slot->value; }
+};
+inline bool before(const EndedFlow& left, const EndedFlow& right) noexcept {
+    if (left.closed != right.closed) {
+        return left.closed < right.closed;
+    }
+    const flow::FlowRecord& one = left.state().record;
+    const flow::FlowRecord& other = right.state().record;
+    if (one.first != other.first) {
+        return one.first < other.first;
+    }
+    if (left.id != right.id) {
+        return left.id < right.id;
+    }
+    // One key twice at one instant (a capture given twice): the one that came first goes first.
+    return one.source != other.source ? one.source < other.source
+                                      : one.packet_first < other.packet_first;
+}
 
 }  // namespace flowclass::engine

@@ -255,8 +255,10 @@ std::uint32_t Shard::touch(const packet::FlowLayer& layer,
     }
     const flow::FlowRecord& record = table_[slot].value.record;
     // Neither timeout can have passed for most packets, and this says so without a sum.
-    const bool fresh = elapsed(record.touched, clock) <= static_cast<std::uint64_t>(options_.idle_timeout) &&
-                       elapsed(record.begun, clock) <= static_cast<std::uint64_t>(options_.active_timeout) && !record.tcp.closed;
+    const bool fresh =
+        elapsed(record.touched, clock) <= static_cast<std::uint64_t>(options_.idle_timeout) &&
+        elapsed(record.begun, clock) <= static_cast<std::uint64_t>(options_.active_timeout) &&
+        !record.tcp.closed;
     if (!fresh && expire(slot, clock)) {
         return flow::kNoSlot;
     }
@@ -370,8 +372,8 @@ void Shard::note_payload(std::uint32_t slot,
             return;
         }
         state.head = opened & FlowState::kNoHead;
-        heads_.set_deadline(
-            opened, base::saturating_add(frame.clock, head::head_time(layer.payload)));
+        heads_.set_deadline(opened,
+                            base::saturating_add(frame.clock, head::head_time(layer.payload)));
         if (state.wheel_checked) {
             wheel_.remove(slot, table_.links());
             wheel_.schedule(slot, wake_of(state), table_.links());

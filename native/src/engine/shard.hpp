@@ -12,6 +12,7 @@
 #include "capture/capture_reader.hpp"
 #include "decode/decode.hpp"
 #include "engine/counters.hpp"
+#include "engine/ended_flows.hpp"
 #include "engine/flow_state.hpp"
 #include "engine/options.hpp"
 
@@ -101,7 +102,11 @@ class Shard {
     bool expire(std::uint32_t slot, base::TimeNs clock) noexcept;
     void cut_segment(std::uint32_t slot, base::TimeNs when) noexcept;
     void end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept;
-    void append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept;
+    enum class Keep : std::uint8_t { copy, slot };  // what the ended flow lies in
+    void append_ended(std::uint32_t slot,
+                      flow::EndReason reason,
+                      base::TimeNs when,
+                      Keep keep) noexcept;
     // `when`: the packet time at which the verdict stands.
     void close_head(std::uint32_t slot, base::TimeNs when) noexcept;
     void note_link(std::uint32_t slot) noexcept;
@@ -149,6 +154,7 @@ class Shard {
     std::size_t complete_count_ = 0;
     fingerprint::Match match_;
 
+    SlotCopies copies_;
     std::vector<EndedFlow> ended_;
     std::vector<const EndedFlow*> ready_;
     base::TimeNs safe_ = 0;  // flows of ended_ that closed before it are ready

@@ -96,7 +96,8 @@ void Shard::on_due(std::uint32_t slot) noexcept {
     }
     // In this turn heads may be still open whose verdicts count; in the next none is.
     if (state.link_turn == FlowState::kLinkWaits &&
-        flow::TimerWheel::tick_of(evidence_.link_due(state.evidence)) < flow::TimerWheel::tick_of(clock_)) {
+        flow::TimerWheel::tick_of(evidence_.link_due(state.evidence)) <
+            flow::TimerWheel::tick_of(clock_)) {
         state.link_turn = turn_;
     } else if (state.link_turn >= FlowState::kFirstTurn && state.link_turn != turn_) {
         find_leader(table_[slot].key, state, evidence_.link_due(state.evidence));
@@ -104,15 +105,18 @@ void Shard::on_due(std::uint32_t slot) noexcept {
     wheel_.schedule(slot, wake_of(state), table_.links());
 }
 
-void Shard::append_ended(std::uint32_t slot, flow::EndReason reason, base::TimeNs when) noexcept {
-    const Table::Slot& found = table_[slot];
+void Shard::append_ended(std::uint32_t slot,
+                         flow::EndReason reason,
+                         base::TimeNs when,
+                         Keep keep) noexcept {
+    Table::Slot& found = table_[slot];
     const flow::FlowRecord& record = found.value.record;
-    EndedFlow& ended = ended_.emplace_back();
-    ended.closed = when;
-    ended.id = flow::make_flow_id(found.key, record.parent, record.named);
-    ended.key = found.key;
-    ended.state = found.value;
-    ended.reason = reason;
+    const bool copied = keep == Keep::copy;
+    ended_.push_back({when,
+                      flow::make_flow_id(found.key, record.parent, record.named),
+                      copied ? copies_.copy(found) : &found,
+                      reason,
+                      copied});
     ++counters_.flows;
 }
 
@@ -123,7 +127,7 @@ void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
     if (state.has_head()) {
         close_head(slot, when);
     }
-    append_ended(slot, flow::EndReason::active, when);
+    append_ended(slot, flow::EndReason::active, when, Keep::copy);
     state.evidence = state.evidence == EvidenceStore::kNone ? EvidenceStore::kNone
                                                             : evidence_.copy(state.evidence);
     if (state.evidence == EvidenceStore::kNone) {
@@ -154,7 +158,8 @@ void Shard::end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs wh
         close_head(slot, when);
     }
     if (state.sums.packets[0] + state.sums.packets[1] > 0) {
-        append_ended(slot, reason, when);
+        // After the input's end no flow comes that could take the slot.
+        append_ended(slot, reason, when, finished_ ? Keep::slot : Keep::copy);
     } else {
         // A segment that no packet came for is no flow.
         release_verdict(state);
@@ -203,8 +208,10 @@ std::span<const EndedFlow* const> Shard::ended() noexcept {
     safe_ = flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
     for (EndedFlow& flow : ended_) {
         if (is_ready(flow)) {
-            if (flow.state.link_turn != FlowState::kNoLink) {
-                find_leader(flow.key, flow.state, std::min(evidence_.link_due(flow.state.evidence), flow.closed));
+            FlowState& state = flow.slot->value;
+            if (state.link_turn != FlowState::kNoLink) {
+                const base::TimeNs due = evidence_.link_due(state.evidence);
+                find_leader(flow.key(), state, std::min(due, flow.closed));
             }
             ready_.push_back(&flow);
         }
@@ -238,7 +245,10 @@ void Shard::release_verdict(const FlowState& state) noexcept {
 
 void Shard::release_ended() noexcept {
     for (const EndedFlow* flow : ready_) {
-        release_verdict(flow->state);
+        release_verdict(flow->state());
+        if (flow->copied) {
+            copies_.release(flow->slot);
+        }
     }
     ready_.clear();
     std::erase_if(ended_, [this](const EndedFlow& flow) { return is_ready(flow); });

@@ -49,13 +49,13 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
 void Shard::note_link(std::uint32_t slot) noexcept {
     Table::Slot& found = table_[slot];
     FlowState& state = found.value;
-    const Link& link = evidence_[state.evidence].link;
+    Link link = evidence_.link(state.evidence);
     if (link.leads == fingerprint::LinkKind::none && !link.may_follow()) {
         return;
     }
     const flow::FlowRecord& record = state.record;
-    evidence_.set_own_name(state.evidence,
-                           flow::make_flow_id(found.key, record.parent, record.named));
+    link.own = flow::make_flow_id(found.key, record.parent, record.named);
+    evidence_.set_own_name(state.evidence, link.own);
     if (link.leads != fingerprint::LinkKind::none) {
         links_.add_leader(links_.pair_of(found.key), link, evidence_[state.evidence].stood);
     }
@@ -66,7 +66,7 @@ void Shard::note_link(std::uint32_t slot) noexcept {
 
 void Shard::find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept {
     state.link_turn = FlowState::kNoLink;
-    Link link = evidence_[state.evidence].link;
+    Link link = evidence_.link(state.evidence);
     links_.find_leader(links_.pair_of(key), link, due);
     if (!link.leader.none()) {
         evidence_.take_link(state.evidence, link);

@@ -113,8 +113,7 @@ void make_key(const packet::FlowLayer& layer,
     FlowKey& key = out.key;
     const base::IpAddress& src = layer.src;
     const base::IpAddress& dst = layer.dst;
-    const bool low_first =
-        (src.low < dst.low) | ((src.low == dst.low) & (ports.src <= ports.dst));
+    const bool low_first = (src.low < dst.low) | ((src.low == dst.low) & (ports.src <= ports.dst));
     const bool src_first = (src.high < dst.high) | ((src.high == dst.high) & low_first);
     out.from_a = src_first;
     key.a_high = choose(src_first, src.high, dst.high);

@@ -113,11 +113,8 @@ class TimerWheel {
     // While one group is worked on the next is gathered, a slot at a time: a list's next slot is
     // known only once this one's link is here.
     template <typename Links, typename Coming, typename Near, typename Due>
-    void visit(std::size_t bucket,
-               Links&& links,
-               Coming&& coming,
-               Near&& near,
-               Due&& due) noexcept {
+    void visit(
+        std::size_t bucket, Links&& links, Coming&& coming, Near&& near, Due&& due) noexcept {
         std::uint32_t slot = heads_[bucket];
         heads_[bucket] = kNoSlot;
         // What is gathered hangs on nothing: due() touches its own slot only, and puts nothing into
