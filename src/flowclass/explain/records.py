@@ -9,6 +9,7 @@ from typing import Any
 from flowclass.anonymize import fingerprint_in
 from flowclass.errors import SchemaError, SourceError
 from flowclass.sinks.columns import rows
+from flowclass.sinks.rotating import parts
 
 NEAREST = 3
 NEEDED = ("flow_id", "src_ip", "src_port", "dst_ip", "dst_port", "ip_proto", "protocol", "tier", "evidence")
@@ -31,7 +32,6 @@ def records_of(path: Path, flow_id: str) -> list[dict[str, Any]]:
     SchemaError
         When it holds no flow records.
     """
-    path = _file(path)
     found = _flows(path, flow_id)
     records = [_with_times(row) for batch in found.combine_chunks().to_batches() for row in rows(batch)]
     ids = sorted({str(record["flow_id"]) for record in records})
@@ -49,7 +49,7 @@ def key_of(path: Path) -> str | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = _file(path)
+    path = _files(path)[0]
     try:
         with path.open("rb") as file:
             head = file.read(6)
@@ -62,18 +62,16 @@ def key_of(path: Path) -> str | None:
         raise SourceError(f"{path}: cannot be read: {why}; give what classify wrote with -o") from problem
 
 
-def _file(path: Path) -> Path:
-    """Give the file itself where the folder that ``classify -o`` wrote into is named."""
-    if not path.is_dir():
-        return path
-    return next((found for found in (path / "flows.parquet", path / "flows.arrow") if found.exists()), path)
+def _files(path: Path) -> list[Path]:
+    """Give the files themselves where the folder that ``classify -o`` wrote into is named."""
+    return (parts(path) or [path]) if path.is_dir() else [path]
 
 
 def _flows(path: Path, flow_id: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = _table(path, None, flow_id)
+    table = pa.concat_tables([_table(part, None, flow_id) for part in _files(path)], promote_options="default")
     return table.filter(pc.starts_with(table.column("flow_id").cast(pa.string()), pattern=flow_id))
 
 
@@ -81,7 +79,8 @@ def _nearest(path: Path, flow_id: str) -> list[str]:
     """Give the ids that agree with what was asked for in the most places."""
     import numpy as np
 
-    ids = np.asarray(_table(path, ["flow_id"], "").column("flow_id").to_numpy(zero_copy_only=False), dtype="S")
+    found = [_table(part, ["flow_id"], "").column("flow_id").to_numpy(zero_copy_only=False) for part in _files(path)]
+    ids = np.asarray(np.concatenate(found), dtype="S")
     width = max(ids.dtype.itemsize, 1)
     asked = np.frombuffer(flow_id.encode()[:width].ljust(width, b"\0"), dtype=np.uint8)
     same = (ids.view(np.uint8).reshape(len(ids), width) == asked).cumsum(axis=1)

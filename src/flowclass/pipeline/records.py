@@ -7,6 +7,7 @@ as that of a last batch without rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Records:
     Parameters
     ----------
     flows : path, pyarrow.Table or pyarrow.RecordBatchReader
-        What ``classify`` gave.
+        What ``classify`` gave: a file, a folder of files, or records.
     rows : int
         How many a batch has at most, where the source does not say.
 
@@ -106,6 +107,9 @@ class Records:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        if path.is_dir():
+            self._open_folder(path, rows)
+            return
         try:
             with path.open("rb") as file:
                 begin = file.read(6)
@@ -130,6 +134,28 @@ class Records:
             raise SourceError(
                 f"{path}: is neither Parquet nor Arrow ({problem}); give what classify wrote"
             ) from problem
+
+    def _open_folder(self, path: Path, rows: int) -> None:
+        """Open the files that a run left in a folder, to be read one after the other."""
+        from flowclass.sinks.rotating import parts
+
+        found = parts(path)
+        if not found:
+            raise SourceError(f"{path}: the folder holds no flow records; give what classify wrote")
+        first = Records(found[0], rows)
+        self.schema, self.metadata = first.schema, at_beginning(first.metadata)
+        self._batches = self._one_by_one(first, found[1:], rows)
+
+    def _one_by_one(self, first: Records, others: list[Path], rows: int) -> Iterator[Any]:
+        """Give the batches of several files. Of the balances that runs ended with, one alone is that of the whole."""
+        balances: list[str] = []
+        for opened in chain([first], (Records(path, rows) for path in others)):
+            if not opened.schema.equals(self.schema):
+                raise SchemaError(f"{opened.name}: its columns are not those of {first.name}: another run wrote it")
+            yield from opened
+            balances += at_end(opened.metadata).values()
+        if len(balances) == 1:
+            self.metadata[BALANCE] = balances[0]
 
     def _streamed(self, stream: Any) -> Iterator[Any]:
         for batch, metadata in stream.iter_batches_with_custom_metadata():

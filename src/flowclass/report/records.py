@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from flowclass.errors import SchemaError, SourceError
-from flowclass.pipeline.records import PREFIX, closing_metadata, metadata_of
+from flowclass.pipeline.records import BALANCE, PREFIX, closing_metadata, metadata_of
+from flowclass.sinks.rotating import parts
 
 ROWS = 65_536
+BALANCE_NAME = BALANCE.removeprefix(PREFIX)
 COLUMNS = (
     "flow_id", "time_start", "time_end", "src_ip", "dst_ip", "src_port", "dst_port", "packets_fwd", "packets_rev",
     "bytes_fwd", "bytes_rev", "truncated_packets", "segment", "protocol", "protocol_class", "tier", "evidence_bits",
@@ -41,15 +44,21 @@ class Records:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir():
-            path = next((found for found in (path / "flows.parquet", path / "flows.arrow") if found.exists()), path)
         self.path = path
+        self._parts = [path]
+        if path.is_dir():
+            self._parts = parts(path)
+            if not self._parts:
+                raise SourceError(f"{path}: the folder holds no flow records; write them with classify -o {path}/")
+            if len(self._parts) == 1:
+                self.path = self._parts[0]
         self.metadata: dict[str, str] = {}
+        self._balances: dict[Path, str] = {}
         _, schema = self._open()
         absent = [name for name in COLUMNS if name not in schema.names]
         if absent:
             raise SchemaError(f"{path}: holds no flow records: column {absent[0]} is missing; give what classify wrote")
-        self._note(schema.metadata)
+        self._note(self._parts[0], schema.metadata)
 
     def tables(self, *columns: str) -> Iterator[Any]:
         """Give the records as small tables of the columns asked for, dictionaries as their values.
@@ -70,34 +79,49 @@ class Records:
             raise self._unreadable(problem) from problem
 
     def _open(self, columns: list[str] | None = None) -> tuple[Iterator[Any], Any]:
+        """Open the first file; the others, where there are some, as they are read."""
+        batches, schema = self._open_part(self._parts[0], columns)
+        return (chain(batches, self._others(columns)) if len(self._parts) > 1 else batches), schema
+
+    def _others(self, columns: list[str] | None) -> Iterator[Any]:
+        for path in self._parts[1:]:
+            yield from self._open_part(path, columns)[0]
+
+    def _open_part(self, path: Path, columns: list[str] | None) -> tuple[Iterator[Any], Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
-            with self.path.open("rb") as file:
+            with path.open("rb") as file:
                 head = file.read(6)
             if head[:4] == b"PAR1":
-                parquet = pq.ParquetFile(self.path)
-                self._note(parquet.metadata.metadata)
+                parquet = pq.ParquetFile(path)
+                self._note(path, parquet.metadata.metadata)
                 return parquet.iter_batches(batch_size=ROWS, columns=columns), parquet.schema_arrow
             if head == b"ARROW1":
-                made = pa.ipc.open_file(self.path)
-                self._note(closing_metadata(made))
+                made = pa.ipc.open_file(path)
+                self._note(path, closing_metadata(made))
                 return (made.get_batch(number) for number in range(made.num_record_batches)), made.schema
             if head[:4] == b"\xff\xff\xff\xff":
-                stream = pa.ipc.open_stream(self.path)
-                return self._streamed(stream), stream.schema
+                stream = pa.ipc.open_stream(path)
+                return self._streamed(path, stream), stream.schema
         except (OSError, pa.ArrowException) as problem:
             raise self._unreadable(problem) from problem
-        raise SourceError(f"{self.path}: is neither Parquet nor Arrow; write the flows with classify -o flows.parquet")
+        raise SourceError(f"{path}: is neither Parquet nor Arrow; write the flows with classify -o flows.parquet")
 
-    def _streamed(self, stream: Any) -> Iterator[Any]:
+    def _streamed(self, path: Path, stream: Any) -> Iterator[Any]:
         for batch, metadata in stream.iter_batches_with_custom_metadata():
-            self._note(metadata)
+            self._note(path, metadata)
             yield batch
 
-    def _note(self, metadata: Mapping[bytes, bytes] | None) -> None:
+    def _note(self, path: Path, metadata: Mapping[bytes, bytes] | None) -> None:
+        """Note what a file says about its run. Of the balances that runs ended with, one alone is that of the whole."""
         found = {key.removeprefix(PREFIX): text for key, text in metadata_of(metadata).items()}
+        if (balance := found.pop(BALANCE_NAME, None)) is not None:
+            self._balances[path] = balance
+        self.metadata.pop(BALANCE_NAME, None)
+        if len(self._balances) == 1:
+            found[BALANCE_NAME] = next(iter(self._balances.values()))
         self.metadata = dict(sorted((self.metadata | found).items()))
 
     def _unreadable(self, problem: Exception) -> SourceError:
