@@ -7,7 +7,6 @@
 // index grows by doubling, nothing else is allocated after open.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
