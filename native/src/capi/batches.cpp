@@ -36,7 +36,7 @@ struct Stream {
     const char* error = nullptr;
 };
 
-Stream* stream_of(ArrowArrayStream* stream) noexcept {
+Stream* stream_of(const ArrowArrayStream* stream) noexcept {
     return static_cast<Stream*>(stream->private_data);
 }
 

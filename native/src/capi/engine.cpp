@@ -17,7 +17,7 @@ using capi::fail;
 using capi::say;
 using capi::with;
 
-constexpr base::TimeNs kMostTimeout = base::TimeNs{7 * 24 * 3600} * base::kSecond;
+constexpr base::TimeNs kMostTimeout = base::TimeNs{604'800} * base::kSecond;
 constexpr std::uint64_t kLeastMemcap = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kMostMemcap = std::uint64_t{1} << 46U;
 constexpr std::uint32_t kMostThreads = 256;
