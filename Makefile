@@ -31,7 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 SOURCES := $(shell find native/src native/include native/cmake native/CMakeLists.txt CMakeLists.txt pyproject.toml src \
 	tests/vectors/fingerprint \( -name '*.cpp' -o -name '*.hpp' -o -name '*.h' -o -name '*.py' -o -name '*.pyi' \
 	-o -name 'CMakeLists.txt' -o -name '*.cmake' -o -name '*.toml' -o -name '*.csv' -o -name 'py.typed' \) -type f 2>/dev/null)
-CXX_FILES = $(shell find native tests/native tests/fuzz benchmarks -name '*.cpp' -o -name '*.hpp' -o -name '*.h' | sort)
+CXX_FILES = $(shell find native tests/native tests/capi tests/fuzz benchmarks examples -name '*.cpp' -o -name '*.hpp' -o -name '*.[ch]' | sort)
 COMMA := ,
 # The build finds cmake and ninja where they are, and in the virtual environment where they are not.
 TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"

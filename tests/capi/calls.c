@@ -6,6 +6,32 @@
 
 #include "check.h"
 
+/* Layouts of ABI version 1 where pointers have 64 bits: one that changes is a new version, but for
+ * structs with struct_size, which may grow at their end (kFirstBytes in capi/border.hpp then keeps
+ * the old size). */
+#define HAS_SIZE(type, octets) \
+    _Static_assert(sizeof(void*) != 8 || sizeof(type) == (octets), "layout of " #type)
+HAS_SIZE(flowclass_error, 264);
+HAS_SIZE(flowclass_registry_facts, 56);
+HAS_SIZE(flowclass_address, 17);
+HAS_SIZE(flowclass_registry_query, 64);
+HAS_SIZE(flowclass_registry_answer, 16);
+HAS_SIZE(flowclass_registry_entry, 88);
+HAS_SIZE(flowclass_phase, 40);
+HAS_SIZE(flowclass_exemption, 32);
+HAS_SIZE(flowclass_policy_options, 72);
+HAS_SIZE(flowclass_policy_query, 72);
+HAS_SIZE(flowclass_judgement, 4);
+HAS_SIZE(flowclass_engine_options, 72);
+HAS_SIZE(flowclass_packet, 24);
+HAS_SIZE(flowclass_source_report, 312);
+HAS_SIZE(flowclass_counters, 192);
+HAS_SIZE(flowclass_payload, 32);
+HAS_SIZE(flowclass_head, 40);
+HAS_SIZE(flowclass_check, 56);
+HAS_SIZE(flowclass_alternative, 24);
+HAS_SIZE(flowclass_match, 1608);
+
 static uint8_t* capture;
 static size_t capture_size;
 
