@@ -206,7 +206,7 @@ void Shard::finish() noexcept {
 std::span<const EndedFlow* const> Shard::ended() noexcept {
     // Flows that close before the hand's tick have all been seen; later ones may still get company.
     safe_ = flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
-    for (EndedFlow& flow : ended_) {
+    for (const EndedFlow& flow : ended_) {
         if (is_ready(flow)) {
             FlowState& state = flow.slot->value;
             if (state.link_turn != FlowState::kNoLink) {
