@@ -34,3 +34,15 @@ def test_the_rules_that_the_page_of_evidence_names_exist() -> None:
     ]
     assert named, "the page names no rule"
     assert set(named) <= rules, set(named) - rules
+
+
+def test_the_page_of_outputs_names_every_field() -> None:
+    from flowclass.sinks.address import WRITE
+    from flowclass.sinks.zeek_columns import ZEEKS
+
+    page = (ROOT / "docs" / "outputs.md").read_text()
+    events, log = page.split("## Suricata's EVE")[1].split("## Zeek's conn.log")
+    assert {name for name in ZEEKS if f"`{name}`" not in log} == set()
+    for name in ("timestamp", "flow_id", "app_proto", "flow.reason", "flow.age", "tcp.tcp_flags_ts", "pcap_filename"):
+        assert f"`{name}`" in events
+    assert all(f"`{written.removesuffix('...]')}".split(",")[0] in page for written in WRITE.values())

@@ -22,7 +22,7 @@ from flowclass.cli.values import duration, size
 from flowclass.pipeline.batch import Run
 from flowclass.pipeline.records import BALANCE
 from flowclass.pipeline.stop import Stop
-from flowclass.sinks import FORMATS
+from flowclass.sinks import FOREIGN, FORMATS
 from flowclass.sources import Source
 from flowclass.sources.live import WHOLE_PACKET, LiveOptions, LiveSource, PipeSource
 from flowclass.sources.watch import WatchedFolder
@@ -79,12 +79,13 @@ def live(**given: Any) -> int:
     say_end(run, outputs, given)
     if not run.reports and run.stopped_by is None:
         return Exit.DONE
-    return exit_code(run, fail_on_violation=given["fail_on_violation"])
+    return exit_code(run, fail_on_violation=given["fail_on_violation"], outputs=outputs)
 
 
 def _import_the_rest() -> None:
     """Import what is imported late otherwise: the other user may have no right to read the program's own files."""
-    for name in ("pyarrow", "flowclass.cli.table", *(f"flowclass.sinks.{form}" for form in FORMATS)):
+    sinks = (*FORMATS, *FOREIGN, "connection", "queued", "rotating")
+    for name in ("pyarrow", "flowclass.cli.table", *(f"flowclass.sinks.{sink}" for sink in sinks)):
         import_module(name)
 
 
