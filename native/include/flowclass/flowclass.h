@@ -321,7 +321,8 @@ typedef struct flowclass_engine_options {
 /* Fills in the defaults; struct_size must be set. */
 FLOWCLASS_API flowclass_status flowclass_engine_options_init(flowclass_engine_options* options);
 
-/* NULL options: the defaults. */
+/* NULL options: the defaults. FLOWCLASS_OUT_OF_MEMORY also where the system refuses the address
+ * space: about twice the memcap, of which pages cost memory only once they are used. */
 FLOWCLASS_API flowclass_status flowclass_engine_open(const flowclass_engine_options* options,
                                                      flowclass_engine** out,
                                                      flowclass_error* error);

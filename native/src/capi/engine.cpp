@@ -8,6 +8,7 @@
 
 #include "capi/border.hpp"
 #include "capi/handles.hpp"
+#include "capi/reserve.hpp"
 #include "registry/text_pool.hpp"
 
 namespace {
@@ -82,7 +83,8 @@ engine::Options options_of(const flowclass_engine_options& given) {
     options.idle_timeout = given.idle_timeout_ns;
     options.active_timeout = given.active_timeout_ns;
     options.tcp_linger = given.tcp_linger_ns;
-    options.memcap = static_cast<std::size_t>(given.memcap);
+    options.memcap =
+        given.memcap == 0 ? capi::usual_memcap() : static_cast<std::size_t>(given.memcap);
     options.threads = given.threads;
     options.batch_rows = given.batch_rows;
     options.vlan_in_key = (given.flags & FLOWCLASS_ENGINE_VLAN_IN_KEY) != 0;
@@ -189,9 +191,15 @@ flowclass_status flowclass_engine_open(const flowclass_engine_options* options,
     if (const char* defect = defect_of(given)) {
         return fail(error, FLOWCLASS_INVALID_ARGUMENT, defect);
     }
-    return capi::guarded_open(error, [&] {
-        *out = std::make_unique<flowclass_engine>(options_of(given)).release();
-        return flowclass_status{FLOWCLASS_OK};
+    return capi::guarded_open(error, [&]() -> flowclass_status {
+        engine::Options read = options_of(given);
+        if (!capi::can_reserve(read.memcap, read.threads)) {
+            return fail(error,
+                        FLOWCLASS_OUT_OF_MEMORY,
+                        "There is not enough address space for the tables: give a smaller memcap.");
+        }
+        *out = std::make_unique<flowclass_engine>(std::move(read)).release();
+        return FLOWCLASS_OK;
     });
 }
 

@@ -1,0 +1,22 @@
+# With little address space an engine opens and finds what it should, or is refused with a sentence: nothing between.
+# cmake -DCLASSIFY=... -DCAPTURE=... -P address_space.cmake
+cmake_minimum_required(VERSION 3.21)
+execute_process(COMMAND ${CLASSIFY} ${CAPTURE} OUTPUT_VARIABLE expected ERROR_QUIET COMMAND_ERROR_IS_FATAL ANY)
+set(refused 0)
+set(opened 0)
+foreach(kilobytes IN ITEMS 16000 30000 60000 80000 100000 130000 200000 400000 1000000)
+    foreach(memcap IN ITEMS 0 1048576 16777216 268435456)
+        execute_process(COMMAND sh -c "ulimit -v ${kilobytes} && exec \"$0\" --memcap ${memcap} \"$1\"" ${CLASSIFY} ${CAPTURE}
+                        OUTPUT_VARIABLE found ERROR_VARIABLE said RESULT_VARIABLE code)
+        if(code EQUAL 0 AND found STREQUAL expected)
+            math(EXPR opened "${opened} + 1")
+        elseif(code EQUAL 1 AND said MATCHES "not enough (memory|address space)")
+            math(EXPR refused "${refused} + 1")
+        else()
+            message(FATAL_ERROR "${kilobytes} kB, memcap ${memcap}: ended with ${code}: ${said}${found}")
+        endif()
+    endforeach()
+endforeach()
+if(opened LESS 10 OR refused LESS 10)
+    message(FATAL_ERROR "opened ${opened} times and refused ${refused} times: both should happen")
+endif()
