@@ -132,8 +132,9 @@ struct Control {
     std::size_t payload_at = 0;  // where `has_acks`
     std::uint8_t ack_count = 0;
     bool is_wrapped = false;
-    bool has_acks = false;
-    bool has_peer = false;
+    bool has_acks = false;        // the count was captured
+    bool has_peer = false;        // the whole id was
+    bool has_message_id = false;  // all four octets were
 };
 
 // What a packet id of the control channel's wrapping can be: it starts at 1; a client that can
@@ -151,17 +152,20 @@ constexpr bool is_packet_id(std::uint32_t value) noexcept {
     return counter_of(value) >= 1 && counter_of(value) < 0x0010'0000;
 }
 
-// Whether what was captured reaches behind the clear fields of the mode.
+// Whether enough of the packet was captured to tell the mode: of the wrapped ones packet id and
+// time, and of tls-crypt octets of its tag. What is cut behind them says nothing.
 inline bool is_readable(const Packet& packet, const Mode& mode) noexcept {
     constexpr std::size_t kOpcodeSession = 9;
     constexpr std::size_t kPacketIdTime = 8;
     constexpr std::size_t kMessageId = 5;
-    const std::size_t wrapped = mode.wrapping == Wrapping::plain ? 0 : mode.hmac + kPacketIdTime;
-    return packet.bytes.size() >=
-           std::min<std::size_t>(kOpcodeSession + wrapped + kMessageId, packet.length);
+    const std::size_t behind = mode.wrapping == Wrapping::plain      ? kMessageId
+                               : mode.wrapping == Wrapping::tls_auth ? mode.hmac + kPacketIdTime
+                                                                     : kPacketIdTime + kLeastSealed;
+    return packet.bytes.size() >= std::min<std::size_t>(kOpcodeSession + behind, packet.length);
 }
 
-// The acknowledgement block and message id in clear; `reader` stands on the count.
+// The acknowledgement block and message id in clear, as far as they were captured; `reader` stands
+// on the count.
 inline bool read_acks(ByteReader& reader,
                       Bytes bytes,
                       std::uint8_t opcode,
@@ -169,9 +173,13 @@ inline bool read_acks(ByteReader& reader,
                       Control& out) noexcept {
     constexpr std::uint8_t kMaxAcks = 8;
     constexpr std::uint32_t kMaxMessageId = 0xffff;
-    out.has_acks = true;
+    const bool cut = bytes.size() < length;
     out.acks_at = reader.position();
     out.ack_count = reader.u8();
+    if (!reader.ok()) {
+        return cut;
+    }
+    out.has_acks = true;
     if (out.ack_count > kMaxAcks || (opcode == ack && out.ack_count == 0)) {
         return false;
     }
@@ -180,25 +188,26 @@ inline bool read_acks(ByteReader& reader,
             return false;
         }
     }
+    out.peer_at = out.acks_at + 1 + std::size_t{out.ack_count} * 4;
+    out.payload_at = out.peer_at + (out.ack_count > 0 ? 8U : 0U) + (opcode == ack ? 0U : 4U);
     if (out.ack_count > 0) {
-        out.has_peer = true;
-        out.peer_at = reader.position();
         out.peer = reader.be64();
-        if (!is_session_id(bytes, out.peer_at)) {
+        out.has_peer = reader.ok();
+        if (out.has_peer && !is_session_id(bytes, out.peer_at)) {
             return false;
         }
     }
     if (opcode != ack) {
         out.message_id = reader.be32();
+        out.has_message_id = reader.ok();
     }
-    out.payload_at = reader.position();
-    if (!reader.ok() || out.message_id > kMaxMessageId) {
+    if ((!reader.ok() && !cut) || (out.has_message_id && out.message_id > kMaxMessageId)) {
         return false;
     }
     if (opcode == ack || opcode == client_reset || opcode == server_reset) {
         return length == out.payload_at;
     }
-    return opcode == soft_reset || length > out.payload_at;
+    return opcode == soft_reset ? length >= out.payload_at : length > out.payload_at;
 }
 
 // tls-crypt hides the acknowledgements; the lengths still tell.
@@ -217,22 +226,22 @@ inline bool fits_sealed_length(std::uint8_t opcode, std::size_t length) noexcept
     }
 }
 
-// tls-crypt-v2: the last two octets are the length of the wrapped key that they end. A packet
-// captured in part is not judged.
-inline bool ends_in_wrapped_key(const Packet& packet) noexcept {
+// tls-crypt-v2: the last two octets are the length of the wrapped key that they end. Where they
+// were not captured there is room for a key at least.
+inline bool has_room_for_wrapped_key(const Packet& packet) noexcept {
     // Shortest: a reset of 54 octets; a tag of 32 and the length.
     constexpr std::uint32_t kReset = 54;
     constexpr std::uint32_t kLeastKey = 34;
     if (packet.length < kReset + kLeastKey || packet.bytes.size() < packet.length) {
-        return false;
+        return packet.length >= kReset + kLeastKey;
     }
     const std::uint16_t key = at(packet.bytes, packet.length - 2).be16();
     return packet.opcode() == client_reset_v3 ? key == packet.length - kReset
                                               : key >= kLeastKey && key <= packet.length - kReset;
 }
 
-// True when the packet, whose session id is one, fits the mode. A packet captured too short to be
-// judged does not fit. What is counted over many octets comes last: most packets fit no mode.
+// True when the packet, whose session id is one, fits the mode as far as it was captured. What is
+// counted over many octets comes last: most packets fit no mode.
 inline bool read_control(const Packet& packet, const Mode& mode, Control& out) noexcept {
     ByteReader reader(packet.bytes);
     const std::uint8_t opcode = reader.u8() >> 3U;
@@ -257,7 +266,7 @@ inline bool read_control(const Packet& packet, const Mode& mode, Control& out) n
                looks_sealed(part(packet.bytes, hmac_at, out.wrap_at)) &&
                read_acks(reader, packet.bytes, opcode, packet.length, out);
     }
-    if ((opcode == client_reset_v3 || opcode == control_wkc) && !ends_in_wrapped_key(packet)) {
+    if ((opcode == client_reset_v3 || opcode == control_wkc) && !has_room_for_wrapped_key(packet)) {
         return false;
     }
     return fits_sealed_length(opcode, packet.length) &&

@@ -15,38 +15,12 @@
 #include <span>
 
 #include "fingerprint/contract.hpp"
+#include "fingerprint/openvpn_cut.hpp"
 #include "fingerprint/openvpn_data.hpp"
 #include "fingerprint/openvpn_packet.hpp"
+#include "fingerprint/openvpn_rules.hpp"
 
 namespace flowclass::fingerprint::openvpn {
-
-inline constexpr Rule kReset{"openvpn.reset",
-                             "hard reset opcode with key id 0, of the one length its wrapping has; "
-                             "openvpn-wire-protocol §3"};
-inline constexpr Rule kResetBody{
-    "openvpn.reset_body",
-    "a reset is message 0, and acknowledges nothing (client) or message 0 (server); "
-    "openvpn-wire-protocol §3"};
-inline constexpr Rule kPacketId{"openvpn.packet_id",
-                                "the replay packet id starts at 1 and rises by one; packet_id.c"};
-inline constexpr Rule kNetTime{
-    "openvpn.net_time", "the clear time stamp is within an hour of the capture time; packet_id.c"};
-inline constexpr Rule kSameNetTime{
-    "openvpn.same_net_time",
-    "the clear time stamp stays the same in all packets of a direction; packet_id.c"};
-inline constexpr Rule kSession{
-    "openvpn.session_repeat",
-    "the same random session id in another packet of the direction; openvpn-wire-protocol §3"};
-inline constexpr Rule kSessionEcho{
-    "openvpn.session_echo",
-    "the acknowledgement names the other side's session id; openvpn-wire-protocol §3"};
-inline constexpr Rule kAck{
-    "openvpn.ack", "an acknowledgement is exactly as long as the ids it carries; ssl_pkt.h"};
-inline constexpr Rule kTls{"openvpn.tls_record",
-                           "a TLS record begins where the control payload does; RFC 5246 §6.2.1"};
-inline constexpr Rule kWrappedKey{
-    "openvpn.wrapped_key",
-    "the packet ends in the length of the wrapped client key before it; doc/tls-crypt-v2.txt"};
 
 // Whatever the wrapping, the session id stands at octet 1 of a control packet: which packets have
 // one that can be. Where none has, none of the wrappings needs trying.
@@ -182,21 +156,28 @@ class Session {
         if (!found.has_acks || found.message_id != 0) {
             return;
         }
-        if (is_client && found.ack_count == 0) {
+        ByteReader acknowledged = at(packet.bytes, found.acks_at + 1);
+        if (is_client && found.ack_count == 0 && found.has_message_id) {
             // The count and the message id: five zeros.
             add(kResetBody, packet, found.acks_at, 5, 22);
             anchored_ = true;
-        } else if (!is_client && found.ack_count > 0 &&
-                   at(packet.bytes, found.acks_at + 1).be32() == 0) {
+        } else if (!is_client && found.ack_count > 0 && acknowledged.be32() == 0 &&
+                   acknowledged.ok()) {
             // An acknowledgement of message 0, and message id 0.
             add(kResetBody, packet, found.acks_at, 5, 14);
-            add(kResetBody, packet, found.payload_at - 4, 4, 8);
+            if (found.has_message_id) {
+                add(kResetBody, packet, found.payload_at - 4, 4, 8);
+            }
             anchored_ = true;
         }
     }
 
-    // read_control has found the trailer in its place.
+    // read_control has found the trailer in its place, where it was captured.
     void judge_wrapped_key(const Packet& packet) noexcept {
+        if (packet.bytes.size() < packet.length) {
+            has_wrapped_key_ = true;  // only version 2 has these opcodes
+            return;
+        }
         if (packet.opcode() == client_reset_v3) {
             // The one length that ends where the reset does.
             add(kWrappedKey, packet, packet.length - 2, 2, has_wrapped_key_ ? 4 : 16);
@@ -295,25 +276,34 @@ class Session {
     bool has_wrapped_key_ = false;
 };
 
+// Data in the middle of a session, and nothing else.
+inline Evidence judge_data(const FlowHead& head, const Packets& packets) noexcept {
+    DataRun run(head, packets);
+    return run.judge() ? run.evidence() : Evidence{};
+}
+
 // The best explanation of the packets; no evidence where there is none.
 inline Evidence judge_packets(const FlowHead& head, const Packets& packets) noexcept {
     const auto seen = std::span(packets.items).first(packets.count);
     const bool has_control = std::any_of(
         seen.begin(), seen.end(), [](const Packet& packet) { return !is_data(packet.opcode()); });
     if (!has_control) {
-        DataRun run(head, packets);
-        return run.judge() ? run.evidence() : Evidence{};
+        return judge_data(head, packets);
     }
     Evidence best;
     const SessionIds ids = session_ids(seen);
-    if (ids.none()) {
-        return best;
-    }
     for (const Mode& mode : kModes) {
+        if (ids.none()) {
+            break;
+        }
         Session session(head, packets, ids, mode);
         if (session.judge() && session.evidence().bits() > best.bits()) {
             best = session.evidence();
         }
+    }
+    if (best.empty()) {
+        CutHandshake handshake(head, packets);
+        return handshake.judge() ? handshake.evidence() : Evidence{};
     }
     return best;
 }

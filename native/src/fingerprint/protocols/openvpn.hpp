@@ -33,7 +33,7 @@ inline constexpr std::array<std::string_view, 10> kVariants{"plain",
                                                             "tls-crypt",
                                                             "tls-crypt-v2",
                                                             "data"};
-inline constexpr std::array<const Rule*, 11> kRules{&kReset,
+inline constexpr std::array<const Rule*, 12> kRules{&kReset,
                                                     &kResetBody,
                                                     &kPacketId,
                                                     &kNetTime,
@@ -43,6 +43,7 @@ inline constexpr std::array<const Rule*, 11> kRules{&kReset,
                                                     &kAck,
                                                     &kTls,
                                                     &kWrappedKey,
+                                                    &kResetPair,
                                                     &kDataRun};
 
 // Opcodes 3 to 11 with any key id.

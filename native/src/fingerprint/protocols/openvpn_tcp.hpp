@@ -40,7 +40,7 @@ inline constexpr std::array<std::string_view, 10> kVariants{"plain",
                                                             "tls-crypt",
                                                             "tls-crypt-v2",
                                                             "data"};
-inline constexpr std::array<const Rule*, 12> kRules{&kFrame,
+inline constexpr std::array<const Rule*, 14> kRules{&kFrame,
                                                     &openvpn::kReset,
                                                     &openvpn::kResetBody,
                                                     &openvpn::kPacketId,
@@ -51,6 +51,8 @@ inline constexpr std::array<const Rule*, 12> kRules{&kFrame,
                                                     &openvpn::kAck,
                                                     &openvpn::kTls,
                                                     &openvpn::kWrappedKey,
+                                                    &openvpn::kResetPair,
+                                                    &openvpn::kSegment,
                                                     &openvpn::kDataRun};
 
 struct Matcher {
@@ -71,13 +73,23 @@ struct Matcher {
     static Evidence match(const FlowHead& head) noexcept {
         Packets packets;
         packets.in_stream = true;
+        bool in_the_middle = false;
         for (const Direction direction : {Direction::forward, Direction::reverse}) {
-            if (!cut(head, direction, packets)) {
+            const std::size_t before = packets.count;
+            if (cut(head, direction, 0, packets)) {
+                continue;
+            }
+            packets.count = before;
+            // What lies before the next packet is ciphertext.
+            if (head.from_stream_start[index_of(direction)] || is_plain(head.stream(direction))) {
                 return {};
             }
+            in_the_middle = true;
+            find_frames(head, direction, packets);
         }
         put_in_order(head, packets);
-        Evidence evidence = openvpn::judge_packets(head, packets);
+        Evidence evidence = in_the_middle ? openvpn::judge_data(head, packets)
+                                          : openvpn::judge_packets(head, packets);
         if (!evidence.empty() && evidence.variant() != "data") {
             add_frames(head, packets, evidence);
         }
@@ -85,18 +97,37 @@ struct Matcher {
     }
 
   private:
-    // Walks one direction's frames; false for what cannot be a chain of them.
-    static bool cut(const FlowHead& head, Direction direction, Packets& packets) noexcept {
+    // A direction that was caught in the middle of a packet: its frames from the first segment that
+    // begins one; or none of it, which says nothing.
+    static void find_frames(const FlowHead& head, Direction direction, Packets& packets) noexcept {
+        const std::size_t before = packets.count;
+        const std::size_t kept = head.stream(direction).size();
+        for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
+            const head::HeadEntry& seen = head.entries[entry];
+            if (seen.direction == direction && seen.start > 0 && seen.start < kept &&
+                cut(head, direction, seen.start, packets) && packets.count >= before + 2) {
+                return;
+            }
+            packets.count = before;
+        }
+    }
+
+    // Walks one direction's frames from a place on; false for what cannot be a chain of them.
+    static bool cut(const FlowHead& head,
+                    Direction direction,
+                    std::size_t from,
+                    Packets& packets) noexcept {
         constexpr std::uint16_t kLeast = 14;
         constexpr std::uint16_t kMost = 1627;
         const Bytes stream = head.stream(direction);
-        ByteReader reader(stream);
-        const std::size_t room = packets.count + Packets::kMost / 2;
+        ByteReader reader = at(stream, from);
+        const std::size_t before = packets.count;
+        const std::size_t room = before + Packets::kMost / 2;
         while (reader.remaining() >= 3 && packets.count < room) {
             const std::uint16_t length = reader.be16();
             const std::size_t where = reader.position();
             const std::uint8_t opcode = reader.rest()[0] >> 3U;
-            if (openvpn::is_data(opcode) && length > kMost && packets.count > 0) {
+            if (openvpn::is_data(opcode) && length > kMost && packets.count > before) {
                 break;  // a larger tunnel MTU; the handshake stands before it
             }
             if (length < kLeast || length > kMost || opcode < openvpn::soft_reset ||
