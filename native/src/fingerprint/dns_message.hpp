@@ -39,6 +39,7 @@ struct DnsMessage {
     std::size_t first_end = 0;  // behind that type and class; 0 when they were not kept
     Bytes question;             // octets of the first question, if whole
     bool exact = false;         // every section read, and they end with the message
+    DnsName cut_name;           // of a first name that ends where the kept octets do
 
     [[nodiscard]] bool response() const noexcept { return (flags & kDnsResponse) != 0; }
     [[nodiscard]] unsigned opcode() const noexcept { return flags >> 11U & 15U; }
@@ -50,7 +51,8 @@ struct DnsMessage {
 inline constexpr ByteSet kPlainNameOctets = ByteSet::range('a', 'z') | ByteSet::range('A', 'Z') |
                                             ByteSet::range('0', '9') | ByteSet::of({'-', '_'});
 
-// An invalid name on an unfailed reader is malformed; on a failed one the octets ended first.
+// An invalid name on an unfailed reader is malformed; on a failed one the octets ended first, and
+// what there is of the name's labels is in it.
 inline DnsName read_dns_name(ByteReader& reader) noexcept {
     DnsName name;
     for (std::size_t label = 0; label < 128; ++label) {
@@ -72,7 +74,10 @@ inline DnsName read_dns_name(ByteReader& reader) noexcept {
         if (length > 63 || name.octets + label + length > 254) {
             return name;
         }
-        const Bytes octets = reader.bytes(length);
+        const Bytes octets = reader.bytes(std::min<std::size_t>(length, reader.remaining()));
+        if (octets.size() < length) {
+            reader.skip(length);  // fails: the rest of the label was not kept
+        }
         for (const std::uint8_t octet : octets) {
             name.plain += kPlainNameOctets.contains(octet) ? 1U : 0U;
         }
@@ -110,6 +115,7 @@ inline Step read_item(ByteReader& reader,
                       bool first) noexcept {
     const DnsName name = read_dns_name(reader);
     if (!reader.ok()) {
+        message.cut_name = first ? name : message.cut_name;
         return Step::ended;
     }
     const bool pointer_too_early = question && first && name.pointer;
@@ -163,14 +169,15 @@ DnsMessage read_dns_message(Bytes bytes, std::size_t length, Accept accept) noex
     if (!accept(message)) {
         return message;
     }
-    if (!reader.ok()) {
-        message.reading = cut && length >= kDnsHeader ? Reading::cut : Reading::contradicts;
-        return message;
-    }
+    // Counts that were not kept are none so far.
     const std::size_t room =
         kDnsHeader + message.questions * kLeastQuestion +
         ((message.flags & kTruncated) != 0 ? 0 : message.records() * kLeastRecord);
     if (room > length) {
+        return message;
+    }
+    if (!reader.ok()) {
+        message.reading = cut ? Reading::cut : Reading::contradicts;
         return message;
     }
     const std::size_t items = message.questions + message.records();

@@ -21,6 +21,8 @@ class Tally {
         contradictions_ += reading == Reading::contradicts ? 1U : 0U;
     }
     [[nodiscard]] bool holds() const noexcept { return fits_ > 0 && contradictions_ * 3 <= fits_; }
+    [[nodiscard]] bool fits_any() const noexcept { return fits_ > 0; }
+    [[nodiscard]] bool contradicts_any() const noexcept { return contradictions_ > 0; }
     [[nodiscard]] bool lost() const noexcept { return contradictions_ > kMaxEntries / 4; }
 
   private:

@@ -72,7 +72,7 @@ struct Matcher {
                 }
             }
         }
-        return tally.holds() ? judge(head, seen) : Evidence{};
+        return tally.holds() || is_cut_off(tally, seen) ? judge(head, seen) : Evidence{};
     }
 
   private:
@@ -80,8 +80,26 @@ struct Matcher {
         DnsMessage message;
         Place place;
         std::size_t length = 0;
+        std::size_t kept = 0;  // less than the length where the question was cut
+
+        [[nodiscard]] bool is_cut() const noexcept { return kept < length; }
     };
+    // A snap length may leave no more than id, flags and the counts of questions and answers: TCP
+    // over IPv6 in 96 octets does.
+    static constexpr std::size_t kLeastCut = 8;
     using Conversation = Few<Seen, kMaxEntries>;
+
+    // What the capture has left of a message is its header's beginning, or that and a host's name.
+    static bool is_begun(const DnsMessage& message, Bytes bytes) noexcept {
+        const DnsName& name = message.cut_name;
+        return bytes.size() >= kLeastCut &&
+               (bytes.size() <= kDnsHeader || (name.octets > 0 && name.plain == name.octets));
+    }
+
+    // Nothing was seen whole, and nothing contradicts.
+    static bool is_cut_off(const Tally& tally, const Conversation& seen) noexcept {
+        return !tally.fits_any() && !tally.contradicts_any() && seen.size() > 0;
+    }
 
     // Most flows end here: neither side's first message has one question, or none, and a zero Z.
     static bool is_worth_reading(const FlowHead& head) noexcept {
@@ -110,7 +128,9 @@ struct Matcher {
             bytes, length, [&](const DnsMessage& header) { return is_dns(head, header); });
         tally.add(message.reading);
         if (message.reading == Reading::fits) {
-            seen.add({message, place, length});
+            seen.add({message, place, length, length});
+        } else if (message.reading == Reading::cut && head.truncated && is_begun(message, bytes)) {
+            seen.add({message, place, length, bytes.size()});
         }
     }
 
@@ -180,7 +200,7 @@ struct Matcher {
             if (!by_this_side && one.message.questions == 1) {
                 by_this_side = true;
                 proven = true;
-                add_form(evidence, head, one);
+                one.is_cut() ? add_cut_form(evidence, head, one) : add_form(evidence, head, one);
             }
             if (!echoed && one.message.response()) {
                 echoed = add_echo(evidence, head, seen, index);
@@ -221,6 +241,40 @@ struct Matcher {
         if (message.exact) {
             add_at(evidence, kEnd, head, one.place, one.length - 1, 0, 6);
         }
+        add_length(evidence, head, one);
+    }
+
+    // What a snap length has left of a question: its header, or the first eight octets of it, and
+    // the beginning of a name.
+    static void add_cut_form(Evidence& evidence, const FlowHead& head, const Seen& one) noexcept {
+        const DnsMessage& message = one.message;
+        const std::size_t header = std::min(one.kept, kDnsHeader);
+        const bool whole_header = header == kDnsHeader;
+        if (message.response()) {
+            evidence.set_initiator(opposite(one.place.direction));
+            // As of a whole message, and without the last two counts.
+            add_at(evidence, kAnswer, head, one.place, 2, header - 2, whole_header ? 24 : 18);
+        } else {
+            evidence.set_initiator(one.place.direction);
+            const bool usual = (message.flags & ~0x0130U) == 0;
+            const double bits = usual ? 30 : 26;
+            add_at(
+                evidence, kQuery, head, one.place, 2, header - 2, whole_header ? bits : bits - 10);
+        }
+        const DnsName& name = message.cut_name;
+        if (name.octets > 0) {
+            add_at(evidence,
+                   kName,
+                   head,
+                   one.place,
+                   kDnsHeader,
+                   one.kept - kDnsHeader,
+                   dns_name_bits(name));
+        }
+        add_length(evidence, head, one);
+    }
+
+    static void add_length(Evidence& evidence, const FlowHead& head, const Seen& one) noexcept {
         if (head.ip_proto == kTcp &&
             is_segment_end(head, one.place.direction, one.place.offset + one.length)) {
             const Place prefix{one.place.direction, 0, one.place.offset - 2};
@@ -244,7 +298,8 @@ struct Matcher {
                                                               question.end(),
                                                               asked.message.question.begin(),
                                                               asked.message.question.end());
-            if (!same && said.message.questions != 0) {
+            const bool cut = said.is_cut() || asked.is_cut();
+            if (!same && said.message.questions != 0 && !cut) {
                 continue;
             }
             add_at(evidence, kIdEcho, head, said.place, 0, 2, 16);

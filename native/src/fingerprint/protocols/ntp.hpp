@@ -28,6 +28,13 @@ inline constexpr Rule kHeader{"ntp.header",
                               "words behind; RFC 5905 §7.3"};
 inline constexpr Rule kClock{"ntp.clock",
                              "transmit time stamp within a day of the capture time; RFC 5905 §6"};
+inline constexpr Rule kMessage{"ntp.client_or_server",
+                               "version 3 or 4, client or server, of exactly 48 octets; RFC 5905 "
+                               "§7.3"};
+inline constexpr Rule kReceived{
+    "ntp.received",
+    "the reference stamp, and what was captured of the receive stamp, within a day or so of the "
+    "capture time; RFC 5905 §7.3"};
 inline constexpr Rule kStamps{
     "ntp.stamps", "received and sent within a minute by the sender's own clock; RFC 5905 §8"};
 inline constexpr Rule kUnset{
@@ -45,8 +52,17 @@ inline constexpr Rule kPort{"ntp.port", "UDP port 123 on either side"};
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{123};
 inline constexpr std::array<std::string_view, 3> kVariants{"time", "control", "private"};
-inline constexpr std::array<const Rule*, 9> kRules{
-    &kHeader, &kClock, &kStamps, &kUnset, &kEcho, &kControl, &kPrivate, &kReply, &kPort};
+inline constexpr std::array<const Rule*, 11> kRules{&kHeader,
+                                                    &kMessage,
+                                                    &kClock,
+                                                    &kReceived,
+                                                    &kStamps,
+                                                    &kUnset,
+                                                    &kEcho,
+                                                    &kControl,
+                                                    &kPrivate,
+                                                    &kReply,
+                                                    &kPort};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "ntp",
@@ -69,6 +85,7 @@ struct Matcher {
         for (std::size_t entry = 0; entry < head.entry_count && entry < kMostMessages; ++entry) {
             const Payload payload = head.payload(entry);
             const bool fits = is_header(payload) ? add_time(evidence, head, payload, sent)
+                              : asks_daemon && is_cut(payload) ? add_cut(evidence, head, payload)
                               : asks_daemon && is_control(payload)
                                   ? add_control(evidence, head, payload, asked)
                                   : false;
@@ -85,14 +102,80 @@ struct Matcher {
   private:
     static constexpr std::size_t kMostMessages = 4;
 
+    // Enough to see the reference stamp and the beginning of the receive stamp: UDP over IPv6 in 96
+    // octets.
+    static constexpr std::size_t kLeastCut = 34;
+
     static bool is_header(const Payload& payload) noexcept {
+        return payload.bytes.size() >= 48 && is_form(payload);
+    }
+    static bool is_cut(const Payload& payload) noexcept {
+        return payload.bytes.size() >= kLeastCut && payload.bytes.size() < 48 &&
+               payload.length == 48 && is_form(payload);
+    }
+    static bool is_form(const Payload& payload) noexcept {
         ByteReader reader(payload.bytes);
         const std::uint8_t first = reader.u8();
         const std::uint8_t stratum = reader.u8();
         const std::uint8_t version = first >> 3U & 7U;
         const std::uint8_t mode = first & 7U;
-        return reader.ok() && payload.bytes.size() >= 48 && payload.length % 4 == 0 &&
-               version >= 1 && version <= 4 && mode >= 1 && mode <= 5 && stratum <= 16;
+        return reader.ok() && payload.length >= 48 && payload.length % 4 == 0 && version >= 1 &&
+               version <= 4 && mode >= 1 && mode <= 5 && stratum <= 16;
+    }
+
+    // Four leaps, two versions and two modes of octet 0, where the header had 80 of its values; the
+    // length is one, where it was a quarter.
+    static void add_message(Evidence& evidence,
+                            const FlowHead& head,
+                            const Payload& payload) noexcept {
+        const std::uint8_t version = payload.bytes[0] >> 3U & 7U;
+        const std::uint8_t mode = payload.bytes[0] & 7U;
+        if (payload.length == 48 && version >= 3 && (mode == 3 || mode == 4)) {
+            evidence.add(kMessage, head, payload.entry, 0, 1, 4);
+        }
+    }
+
+    // A client's message of which nothing but its poll, its precision and the stamp that the answer
+    // repeats is set: zeros, which are common, so only on the port.
+    static bool is_bare_request(const Payload& payload) noexcept {
+        ByteReader reader = at(payload.bytes, 4);
+        return (payload.bytes[0] & 7U) == 3 && payload.bytes[1] == 0 &&
+               (reader.be64() | reader.be32()) == 0;
+    }
+
+    // A message that a snap length has cut in its receive stamp.
+    static bool add_cut(Evidence& evidence, const FlowHead& head, const Payload& payload) noexcept {
+        const bool first = evidence.empty();
+        const std::uint8_t mode = payload.bytes[0] & 7U;
+        evidence.add(kHeader, head, payload.entry, 0, 2, first ? 9 : 2);
+        if (first) {
+            add_message(evidence, head, payload);
+        }
+        ByteReader stamps = at(payload.bytes, 16);
+        const std::uint64_t reference = stamps.be64();
+        const std::uint64_t origin = stamps.be64();
+        const std::uint64_t received = stamps.be16();
+        if (mode == 4 && is_near(reference, payload.time) &&
+            is_near(received << 48U | std::uint64_t{0x8000} << 32U, payload.time)) {
+            // Two days of 2^32 seconds; the other is mostly the same clock.
+            evidence.add(kReceived, head, payload.entry, 16, 2, 14);
+            evidence.add(kReceived, head, payload.entry, 32, 2, 8);
+        } else if (first && mode == 3 && (reference | origin | received) == 0) {
+            evidence.add(kUnset, head, payload.entry, 16, 18, 14);
+            if (is_bare_request(payload)) {
+                evidence.add(kUnset, head, payload.entry, 4, 12, 3);
+            }
+        }
+        set_side(evidence, payload);
+        return true;
+    }
+
+    static void set_side(Evidence& evidence, const Payload& payload) noexcept {
+        const std::uint8_t mode = payload.bytes[0] & 7U;
+        if (mode == 3 || mode == 4) {
+            evidence.set_initiator(mode == 3 ? payload.direction : opposite(payload.direction));
+        }
+        evidence.set_variant("time");
     }
 
     static bool add_time(Evidence& evidence,
@@ -105,6 +188,9 @@ struct Matcher {
         // length 48 plus whole words. A second one is hardly news: its first octet is mostly the
         // same.
         evidence.add(kHeader, head, payload.entry, 0, 2, first ? 9 : 2);
+        if (first) {
+            add_message(evidence, head, payload);
+        }
         ByteReader stamps = at(payload.bytes, 16);
         const std::uint64_t reference = stamps.be64();
         const std::uint64_t origin = stamps.be64();
@@ -128,12 +214,12 @@ struct Matcher {
                    (reference | origin | received) == 0) {
             // 24 octets of zero, which are common, so only on the port.
             evidence.add(kUnset, head, payload.entry, 16, 24, 16);
+            if (is_bare_request(payload)) {
+                evidence.add(kUnset, head, payload.entry, 4, 12, 3);
+            }
         }
         sent[index_of(payload.direction)] = transmit;
-        if (mode == 3 || mode == 4) {
-            evidence.set_initiator(mode == 3 ? payload.direction : opposite(payload.direction));
-        }
-        evidence.set_variant("time");
+        set_side(evidence, payload);
         return true;
     }
 
