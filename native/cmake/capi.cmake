@@ -28,6 +28,10 @@ target_include_directories(flowclass INTERFACE
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(flowclass PRIVATE flowclass_core flowclass_options)
 target_link_options(flowclass PRIVATE -Wl,--version-script=${exported})
+if(NOT FLOWCLASS_SANITIZE)
+    # What is missing shows here and not when a program starts; a sanitizer's own functions come from the program.
+    target_link_options(flowclass PRIVATE -Wl,-z,defs)
+endif()
 
 set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/flowclass)
 install(TARGETS flowclass EXPORT flowclass LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT capi)
