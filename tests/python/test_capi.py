@@ -220,8 +220,8 @@ def test_match_head(library: capi.Library, path: Path) -> None:
     matcher = library.open("matcher")
     for case in read_cases(path):
         payloads = payloads_of(case)
-        if not all(payload.wire_length for payload in payloads):
-            continue
+        if not all(payload.wire_length >= max(payload.captured, 1) for payload in payloads):
+            continue  # no packet is like that, and C says so
         head = capi.Head(ip_proto=case.ip_proto, src_port=case.src_port, dst_port=case.dst_port)
         head.syn_seen[:] = (case.from_start, case.from_start)
         expected = case.match()
