@@ -51,13 +51,6 @@ void operator delete[](void* memory, std::size_t) noexcept {
     std::free(memory);
 }
 
-// The core is built without exceptions, so what it held when one passed is lost: that is said in
-// docs/embedding.md, and is no finding here.
-extern "C" const char* __asan_default_options();
-extern "C" const char* __asan_default_options() {
-    return "detect_leaks=0";
-}
-
 namespace {
 
 using Octets = std::vector<char>;

@@ -74,6 +74,7 @@ int get_next(ArrowArrayStream* stream, ArrowArray* out) noexcept {
     });
 }
 
+// NOLINTNEXTLINE(misc-const-correctness): the type is the Arrow interface's
 const char* get_last_error(ArrowArrayStream* stream) noexcept {
     return stream_of(stream)->error;
 }
