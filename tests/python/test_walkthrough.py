@@ -81,8 +81,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
         (programs / name).chmod(0o755)
     script = "".join(f"{step.command}\ncode=$?; echo '{MARK}'; (exit $code)\n" for step in STEPS)
     package = str(Path(flowclass.__file__).parents[1])
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("FLOWCLASS_")}
-    paths = {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": package, "NO_COLOR": "1", "COLUMNS": "80"}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWCLASS_", "COLUMNS"))}
+    paths = {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": package, "NO_COLOR": "1"}
     done = subprocess.run(
         ["bash"], input=script, cwd=folder, env=variables | paths, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, timeout=600, check=False,
