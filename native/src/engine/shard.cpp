@@ -362,6 +362,9 @@ void Shard::note_payload(std::uint32_t slot,
             close_head(slot, deadline);
             return;
         }
+        if (heads_.take_answer(state.head, direction)) {
+            close_sooner(slot, base::saturating_add(frame.clock, head::kHeadTime));
+        }
     } else {
         const flow::FlowRecord& record = state.record;
         const std::uint32_t opened =
@@ -372,8 +375,12 @@ void Shard::note_payload(std::uint32_t slot,
             return;
         }
         state.head = opened & FlowState::kNoHead;
-        heads_.set_deadline(opened,
-                            base::saturating_add(frame.clock, head::head_time(layer.payload)));
+        const head::HeadTime time =
+            head::head_time(layer.payload, layer.datagram_length, layer.ip_proto);
+        heads_.set_deadline(opened, base::saturating_add(frame.clock, time.most));
+        if (time.less_once_answered) {
+            heads_.wait_for_answer(opened);
+        }
         if (state.wheel_checked) {
             wheel_.remove(slot, table_.links());
             wheel_.schedule(slot, wake_of(state), table_.links());

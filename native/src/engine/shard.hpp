@@ -109,6 +109,7 @@ class Shard {
                       Keep keep) noexcept;
     // `when`: the packet time at which the verdict stands.
     void close_head(std::uint32_t slot, base::TimeNs when) noexcept;
+    void close_sooner(std::uint32_t slot, base::TimeNs when) noexcept;
     void note_link(std::uint32_t slot) noexcept;
     void find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept;
     void release_verdict(const FlowState& state) noexcept;

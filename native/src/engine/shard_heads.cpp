@@ -18,6 +18,19 @@ void Shard::on_heads() noexcept {
     complete_count_ = 0;
 }
 
+// The other side has answered: there is less to wait for.
+void Shard::close_sooner(std::uint32_t slot, base::TimeNs when) noexcept {
+    const FlowState& state = table_[slot].value;
+    if (when >= heads_.deadline(state.head)) {
+        return;
+    }
+    heads_.set_deadline(state.head, when);
+    if (state.wheel_checked) {
+        wheel_.remove(slot, table_.links());
+        wheel_.schedule(slot, wake_of(state), table_.links());
+    }
+}
+
 void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
     FlowState& state = table_[slot].value;
     head::FlowHead& head = heads_.seal(state.head);

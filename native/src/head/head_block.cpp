@@ -34,6 +34,7 @@ std::uint32_t HeadPool::open(const packet::FlowLayer& layer,
     head.truncated = false;
     head.hello = nullptr;
     block.large = {LargePool::kNone, LargePool::kNone};
+    block.waits_for_answer = false;
     block.used = {};
     block.target = {};
     block.judged = {};

@@ -29,8 +29,9 @@ struct HeadBlock {
     std::array<std::uint16_t, 2> target{};  // TCP: stream octets worth waiting for
     std::array<bool, 2> judged{};           // TCP: whether target has been decided
     std::array<bool, 2> small_only{};       // there was no large buffer when one was wanted
-    std::uint32_t payload_packets = 0;
-    base::TimeNs deadline = 0;  // the caller's: until when the head may wait for more
+    std::uint16_t payload_packets = 0;      // at most kMaxPayloadPackets
+    bool waits_for_answer = false;          // the caller's: once the other side speaks, less long
+    base::TimeNs deadline = 0;              // the caller's: until when the head may wait for more
     FlowHead head;
     std::array<std::array<std::uint8_t, kSmallBytes>, 2> small;
     std::array<TcpPrefix, 2> tcp;  // of a TCP flow; another's is what the last one left
@@ -89,6 +90,15 @@ class HeadPool {
     }
     void set_deadline(std::uint32_t index, base::TimeNs deadline) noexcept {
         blocks_[index].deadline = deadline;
+    }
+    void wait_for_answer(std::uint32_t index) noexcept { blocks_[index].waits_for_answer = true; }
+    // Whether a payload from this side is the answer that was waited for; it is asked once.
+    bool take_answer(std::uint32_t index, Direction direction) noexcept {
+        HeadBlock& block = blocks_[index];
+        const bool answers =
+            block.waits_for_answer && block.head.direction_count[index_of(direction)] == 0;
+        block.waits_for_answer = block.waits_for_answer && !answers;
+        return answers;
     }
     [[nodiscard]] std::size_t used() const noexcept { return blocks_.used(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return blocks_.bytes() + large_.bytes(); }

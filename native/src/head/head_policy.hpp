@@ -135,13 +135,36 @@ inline std::size_t datagram_prefix(base::Bytes payload, std::uint32_t length) no
     return kPrefix;
 }
 
-// How long a head stays open that begins with this payload. IKE behind the non-ESP marker goes
-// before ESP on the same flow, and may wait for a person to authenticate (RFC 7296 §2.16).
-inline base::TimeNs head_time(base::Bytes payload) noexcept {
-    constexpr base::TimeNs kTunnelHeadTime = 15 * base::kSecond;
+// How long a head stays open that begins with this payload.
+struct HeadTime {
+    base::TimeNs most = kHeadTime;
+    bool less_once_answered = false;  // then kHeadTime from the other side's first payload on
+};
+
+// OpenVPN's first message over UDP (a hard reset with key id 0, of a length that its wrappings
+// have), which is sent again after 2, 4 and 8 s until somebody answers: openvpn's reliable.c,
+// FINGERPRINTS §2.
+inline bool is_retried_reset(base::Bytes payload, std::uint32_t length) noexcept {
+    const std::uint8_t first = base::at(payload, 0).u8();
+    const bool plain = length == 14 || length == 38 || length == 42 || length == 50 ||
+                       length == 54 || length == 70 || length == 86;
+    return (first == 0x38 && plain) || (first == 0x50 && length >= 88 && length <= 1400);
+}
+
+// IKE behind the non-ESP marker goes before ESP on the same flow, and may wait for a person to
+// authenticate (RFC 7296 §2.16).
+inline HeadTime head_time(base::Bytes payload,
+                          std::uint32_t length,
+                          std::uint8_t ip_proto) noexcept {
+    constexpr std::uint8_t kUdp = 17;
+    constexpr base::TimeNs kLongHeadTime = 15 * base::kSecond;
     const std::uint8_t version = base::at(payload, 4 + 17).u8();
     const bool marked = base::at(payload, 0).be32() == 0 && payload.size() >= 4 + 28;
-    return marked && (version == 0x10 || version == 0x20) ? kTunnelHeadTime : kHeadTime;
+    if (marked && (version == 0x10 || version == 0x20)) {
+        return {kLongHeadTime, false};
+    }
+    return ip_proto == kUdp && is_retried_reset(payload, length) ? HeadTime{kLongHeadTime, true}
+                                                                 : HeadTime{};
 }
 
 // The octets that stream_target() looks at.
