@@ -36,11 +36,18 @@ struct DnsMessage {
     DnsName name;            // of the first question, or else of the first record
     std::uint16_t type = 0;  // of the first question, or else of the first record
     std::uint16_t record_class = 0;
-    std::size_t first_end = 0;  // behind that type and class; 0 when they were not kept
-    Bytes question;             // octets of the first question, if whole
-    bool exact = false;         // every section read, and they end with the message
-    DnsName cut_name;           // of a first name that ends where the kept octets do
+    std::size_t first_end = 0;     // behind that type and class; 0 when they were not kept
+    Bytes question;                // octets of the first question, if whole
+    bool exact = false;            // every section read, and they end with the message
+    DnsName cut_name;              // of a first name behind which no type was kept
+    std::size_t cut_name_end = 0;  // behind what was kept of it
 
+    void note_cut(const DnsName& found, bool first, std::size_t end) noexcept {
+        if (first) {
+            cut_name = found;
+            cut_name_end = end;
+        }
+    }
     [[nodiscard]] bool response() const noexcept { return (flags & kDnsResponse) != 0; }
     [[nodiscard]] unsigned opcode() const noexcept { return flags >> 11U & 15U; }
     [[nodiscard]] std::size_t records() const noexcept {
@@ -115,16 +122,18 @@ inline Step read_item(ByteReader& reader,
                       bool first) noexcept {
     const DnsName name = read_dns_name(reader);
     if (!reader.ok()) {
-        message.cut_name = first ? name : message.cut_name;
+        message.note_cut(name, first, reader.position() + reader.remaining());
         return Step::ended;
     }
     const bool pointer_too_early = question && first && name.pointer;
     if (!name.valid || pointer_too_early) {
         return Step::malformed;
     }
+    const std::size_t name_end = reader.position();
     const std::uint16_t type = reader.be16();
     const std::uint16_t record_class = reader.be16();
     if (!reader.ok()) {
+        message.note_cut(name, first, name_end);
         return Step::ended;
     }
     if (!is_dns_type(type) || (type != kOpt && !is_dns_class(record_class))) {

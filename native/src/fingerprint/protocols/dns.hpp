@@ -268,7 +268,7 @@ struct Matcher {
                    head,
                    one.place,
                    kDnsHeader,
-                   one.kept - kDnsHeader,
+                   message.cut_name_end - kDnsHeader,
                    dns_name_bits(name));
         }
         add_length(evidence, head, one);
