@@ -128,6 +128,18 @@ void add_entry(Restored& out, const Entries& entries, std::size_t place, base::T
     entry.direction = direction;
 }
 
+// A saved head does not say what a snap length cut; where less was kept than the least that is
+// always kept, it shows.
+bool shows_cut(const Restored& out, const head::HeadEntry& entry) {
+    const std::size_t start = entry.start;
+    if (out.head.ip_proto == kTcp) {
+        const std::size_t used = out.used[head::index_of(entry.direction)];
+        return used < std::min(head::kSmallBytes, start + entry.length);
+    }
+    return start + head::kPrefix <= head::kSmallBytes &&
+           entry.kept < std::min<std::size_t>(entry.length, head::kPrefix);
+}
+
 // True when the row's src sent the flow's first packet.
 bool restore(Restored& out, const Rows& rows, const Entries& entries, std::size_t row) {
     out.head = {};
@@ -146,6 +158,9 @@ bool restore(Restored& out, const Rows& rows, const Entries& entries, std::size_
     }
     for (std::size_t side = 0; side < 2; ++side) {
         out.head.kept[side] = base::Bytes(out.octets[side]).first(out.used[side]);
+    }
+    for (std::size_t entry = 0; entry < out.head.entry_count; ++entry) {
+        out.head.truncated = out.head.truncated || shows_cut(out, out.head.entries[entry]);
     }
     if (out.head.entry_count > 0) {
         out.head.time_first = out.head.entries[0].time;

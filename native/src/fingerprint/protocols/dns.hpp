@@ -14,6 +14,7 @@
 
 #include "fingerprint/dns_message.hpp"
 #include "fingerprint/few.hpp"
+#include "head/head_policy.hpp"
 
 namespace flowclass::fingerprint::dns {
 
@@ -96,6 +97,13 @@ struct Matcher {
                (bytes.size() <= kDnsHeader || (name.octets > 0 && name.plain == name.octets));
     }
 
+    // Cut by the capture and not by what is kept of a payload: less is there than is always kept.
+    static bool is_cut_by_capture(const FlowHead& head, Bytes bytes, Direction direction) noexcept {
+        return head.truncated &&
+               (head.ip_proto == kTcp ? head.kept[index_of(direction)].size() < head::kSmallBytes
+                                      : bytes.size() < head::kPrefix);
+    }
+
     // Nothing was seen whole, and nothing contradicts.
     static bool is_cut_off(const Tally& tally, const Conversation& seen) noexcept {
         return !tally.fits_any() && !tally.contradicts_any() && seen.size() > 0;
@@ -129,7 +137,8 @@ struct Matcher {
         tally.add(message.reading);
         if (message.reading == Reading::fits) {
             seen.add({message, place, length, length});
-        } else if (message.reading == Reading::cut && head.truncated && is_begun(message, bytes)) {
+        } else if (message.reading == Reading::cut && is_begun(message, bytes) &&
+                   is_cut_by_capture(head, bytes, place.direction)) {
             seen.add({message, place, length, bytes.size()});
         }
     }
