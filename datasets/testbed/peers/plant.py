@@ -14,7 +14,7 @@ from pymodbus.server import StartAsyncTcpServer
 
 async def serve_modbus(address: str, port: int) -> None:
     """Serve a hundred registers until the end."""
-    block = ModbusSequentialDataBlock(1, list(range(100)))  # type: ignore[no-untyped-call]
+    block = ModbusSequentialDataBlock(1, list(range(100)))
     await StartAsyncTcpServer(ModbusServerContext(ModbusDeviceContext(hr=block, ir=block)), address=(address, port))
 
 
