@@ -151,22 +151,27 @@ $(VENV)/.ready:
 	@mkdir -p build
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.ready $(SOURCES)
-	@echo "installing flowclass into $(VENV); the first time compiles for a minute or two"
+# What builds, in the virtual environment itself: in pip's own throw-away one the bindings would be compiled anew each time.
+$(VENV)/.build-tools: $(VENV)/.ready
+	@$(BIN)/python -m pip install -q 'scikit-build-core>=0.11' 'nanobind>=2.4' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@command -v cmake >/dev/null && cmake --version | awk 'NR == 1 { split($$3, v, "."); exit !(v[1] > 3 || v[2] >= 21) }' \
+		|| $(BIN)/python -m pip install -q 'cmake>=3.21' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.build-tools $(SOURCES)
+	@echo "installing flowclass into .venv; the first time compiles for a minute or two"
 	@mkdir -p build
-	@$(BIN)/python -m pip install -q . >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@$(TOOLS) $(BIN)/python -m pip install -q --no-build-isolation . >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@touch $@
 
 $(VENV)/.installed-tools: $(VENV)/.installed
 	@mkdir -p build
-	@$(BIN)/python -m pip install -q '.[test,lint]' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
-	@command -v cmake >/dev/null && cmake --version | awk 'NR == 1 { split($$3, v, "."); exit !(v[1] > 3 || v[2] >= 21) }' \
-		|| $(BIN)/python -m pip install -q 'cmake>=3.21'
+	@$(BIN)/python -m pip install -q 'flowclass[test,lint]' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@touch $@
 
 # Peers and the plot's library; a peer that has no wheel for this Python is left out, and the comparison says so.
 $(VENV)/.installed-bench: $(VENV)/.installed-tools
 	@$(BIN)/python -m pip install -q matplotlib >build/install.log 2>&1 || { cat build/install.log; exit 1; }
-	@$(BIN)/python -m pip install -q '.[bench]' >build/install.log 2>&1 \
+	@$(BIN)/python -m pip install -q 'flowclass[bench]' >build/install.log 2>&1 \
 		|| echo "not all of the extra \"bench\" can be installed here (build/install.log): some peers are left out"
 	@touch $@
