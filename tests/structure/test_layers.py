@@ -56,7 +56,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("registry_diff",),
     ("pipeline", "desk"),
     ("accuracy", "explain", "report"),
-    ("run_diff",),
+    ("run_diff", "verify"),
     ("__init__",),
     ("cli",),
     ("__main__",),

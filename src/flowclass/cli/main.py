@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Tell the story of a verdict: the checks, their octets, the losers.",
     "protocols": "List the protocols that are told apart, and their rules.",
     "report": "Report a finished run to the person who must decide.",
+    "verify": "Compare our flows of captures with tshark's, packet for packet.",
     "evaluate": "Measure the verdicts on captures whose flows are known.",
     "schema": "Print the columns of a flow record.",
     "registry": "Check a registry and look addresses up in it.",

@@ -121,11 +121,11 @@ def _check(path: Path, schema: Any) -> None:
 
 
 def _with_times(record: dict[str, Any]) -> dict[str, Any]:
-    record["evidence"] = [dict(check, time_ns=_nanoseconds(check["time"])) for check in record["evidence"] or []]
+    record["evidence"] = [dict(check, time_ns=nanoseconds(check["time"])) for check in record["evidence"] or []]
     return record
 
 
-def _nanoseconds(text: str) -> int:
+def nanoseconds(text: str) -> int:
     """Read a time as ``sinks.columns`` writes it, to the nanosecond."""
     whole, _, fraction = text.removesuffix("Z").partition(".")
     seconds = datetime.fromisoformat(whole).replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)

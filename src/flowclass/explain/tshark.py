@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import util
@@ -88,27 +88,54 @@ def read_frames(capture: str, frames: Mapping[int, bytes]) -> dict[int, Reading]
     lacking = missing()
     if lacking:
         return lacking
-    command = [sys.executable, "-m", "flowclass.explain.tshark_worker", shutil.which("tshark") or "", capture]
+    answer = run_worker(
+        "flowclass.explain.tshark_worker",
+        [shutil.which("tshark") or "", capture, *(str(number) for number in frames)],
+        MOST_SECONDS,
+    )
+    if isinstance(answer, str):
+        return answer
+    found: dict[str, dict[str, Any]] = json.loads(answer)
+    return {int(number): _reading(one, frames[int(number)]) for number, one in found.items() if int(number) in frames}
+
+
+def run_worker(module: str, words: Sequence[str], seconds: float) -> bytes | str:
+    """Run a module that asks tshark and answers with one JSON object.
+
+    Parameters
+    ----------
+    module : str
+        Its name.
+    words : sequence of str
+        Its arguments.
+    seconds : float
+        Then it is ended, with all that it started.
+
+    Returns
+    -------
+    bytes or str
+        The JSON object, or why there is none.
+    """
     with subprocess.Popen(
-        [*command, *(str(number) for number in frames)],
+        [sys.executable, "-m", module, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     ) as worker:
         try:
-            answer, complaint = worker.communicate(timeout=MOST_SECONDS)
+            answer, complaint = worker.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            return f"tshark did not answer within {MOST_SECONDS} s"
+            return f"tshark did not answer within {seconds:g} s"
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(worker.pid, signal.SIGKILL)
     try:
-        found: dict[str, dict[str, Any]] = json.loads(answer)
+        json.loads(answer)
     except ValueError:
         lines = complaint.decode(errors="replace").strip().splitlines()
         return "tshark could not read it" + (f": {lines[-1]}" if lines else "")
-    return {int(number): _reading(one, frames[int(number)]) for number, one in found.items() if int(number) in frames}
+    return answer
 
 
 def _reading(found: Mapping[str, Any], octets: bytes) -> Reading:
