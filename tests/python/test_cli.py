@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -231,6 +232,33 @@ def test_schema(flowclass_command: Command) -> None:
     assert pa.ipc.read_schema(pa.BufferReader(raw)).equals(arrow_schema())
 
 
+def test_registry_lookup_of_standard_input(
+    tmp_path: Path, flowclass_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = tmp_path / "registry.csv"
+    registry.write_text("registration_id,category,status,prefix\nORG-1,organization,approved,192.0.2.0/24\n")
+
+    def looked_up(octets: bytes, *args: str) -> tuple[int, list[tuple[str, str]], list[str]]:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(octets)))
+        ended = flowclass_command("registry", "lookup", *args, "--registry", registry, "--json")
+        found = json.loads(ended.out)["lookups"]
+        assert len({one["at"] for one in found}) <= 1
+        return ended.code, [(one["address"], one["match"]) for one in found], ended.err.splitlines()
+
+    good = b"\xef\xbb\xbf192.0.2.7 2001:DB8::1\r\n# note\n\n198.51.100.1 # why"
+    wanted = [("192.0.2.7", "registered"), ("2001:db8::1", "unregistered"), ("198.51.100.1", "unregistered")]
+    assert looked_up(good, "-") == (0, wanted, [])
+    assert looked_up(good, "9.9.9.9", "-")[1] == [("9.9.9.9", "unregistered"), *wanted]
+    assert looked_up(b"", "-") == (0, [], [])
+    many = b"".join(b"192.0.2.%d\n" % (number % 256) for number in range(10_000))
+    assert looked_up(many, "-")[:2] == (0, [(f"192.0.2.{number % 256}", "registered") for number in range(10_000)])
+    code, found, told = looked_up(b"1.2.3\n" + b"x" * 9_000 + b"\n\xff\x00\nfe80::1%eth0\n192.0.2.1\n", "-")
+    assert (code, found) == (3, [("192.0.2.1", "registered")])
+    assert [line.split(": ")[0] for line in told] == [f"standard input:{number}" for number in (1, 2, 3, 4)]
+    assert told[0] == "standard input:1: '1.2.3' is not an IPv4 or IPv6 address: passed over"
+    assert "and 80 more" in looked_up(b"x\n" * 100, "-")[2][-1]
+
+
 def test_registry_lookup_and_check(tmp_path: Path, flowclass_command: Command) -> None:
     registry = tmp_path / "registry.csv"
     registry.write_text(
@@ -246,8 +274,12 @@ def test_registry_lookup_and_check(tmp_path: Path, flowclass_command: Command) -
     assert [one["match"] for one in found["lookups"]] == ["expired", "unregistered"]
     assert flowclass_command("registry", "check", registry).code == 0
     wrong = flowclass_command("registry", "lookup", "192.0.2", "--registry", registry)
-    assert wrong.code == 5
+    assert wrong.code == 2
     assert "'192.0.2'" in wrong.err
+    unknown = flowclass_command(*args, "--protocol", "wiregard")
+    assert (unknown.code, "the nearest known one is 'wireguard'" in unknown.err) == (2, True)
+    mapped = flowclass_command("registry", "lookup", "::ffff:192.0.2.7", "--registry", registry)
+    assert "of those ask with 192.0.2.7" in mapped.out
     registry.write_text("registration_id,category,status,prefix\nORG-1,organization,approved,192.0.2.0/33\n")
     ended = flowclass_command("registry", "check", registry)
     assert ended.code == 5

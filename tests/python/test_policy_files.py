@@ -81,6 +81,14 @@ def test_every_number_says_its_line(end: str) -> None:
     assert places["list", 1, 1] == 14
 
 
+def test_a_mark_at_the_beginning() -> None:
+    """Editors on Windows write one."""
+    assert Policy.parse(b'\xef\xbb\xbfclasses = ["proxy"]').options.classes == ("proxy",)
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(b'\xef\xbb\xbf\nclasses = ["prox"]')
+    assert [problem.line for problem in caught.value.problems] == [2]
+
+
 def test_empty_documents() -> None:
     assert lines("") == lines("# nothing") == lines("\n\n") == {}
     assert lines("a=1") == {("a",): 1}

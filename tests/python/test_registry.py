@@ -71,7 +71,7 @@ DEFECTS = [
     ("A,organization,approved,192.0.2.0/255.255.255.0,,,,,,", "prefix", "is not a number from 0 to 32"),
     ("A,organization,approved,192.0.2.00,,,,,,", "prefix", "is not an IPv4 or IPv6 address"),
     ("A,organization,approved,fe80::1%eth0,,,,,,", "prefix", "has a zone"),
-    ("A,organization,approved,,,,,,,", "prefix", "is not an IPv4 or IPv6 address"),
+    ("A,organization,approved,,,,,,,", "prefix", "it is missing"),
     ("A,organization,aproved,192.0.2.1,,,,,,", "status", "the nearest known one is 'approved'"),
     ("A,company,approved,192.0.2.1,,,,,,", "category", "'organization' or 'freelancer'"),
     (",organization,approved,192.0.2.1,,,,,,", "registration_id", "it is missing"),

@@ -156,7 +156,7 @@ def test_sqlite_tables(tmp_path: Path) -> None:
     assert (path.read_bytes(), [one.name for one in tmp_path.iterdir()]) == (before, ["r.db"])
     with closing(sqlite3.connect(path)) as base, base:
         base.execute("ALTER TABLE registrations RENAME TO mine")
-    refused(path, "the table 'registrations' is wanted, or a single one; there is mine, other")
+    refused(path, "the table 'registrations' is wanted, or a single one; there are 2: mine, other")
     with closing(sqlite3.connect(path)) as base, base:
         base.execute("DROP TABLE other")
         base.execute("CREATE VIEW registrations AS SELECT * FROM mine, mine")
@@ -194,6 +194,41 @@ def test_text_that_is_not_utf8_is_told_by_row(tmp_path: Path) -> None:
     refused(path, "UTF-16")
 
 
+@pytest.mark.parametrize(
+    ("name", "octets", "reason"),
+    [
+        (
+            "r.csv",
+            b"registration_id;category;status;prefix\nA;organization;approved;9.9.9.9",
+            "separated by semicolons",
+        ),
+        ("r.csv", b"registration_id\tcategory\tstatus\tprefix\n", "separated by tabs"),
+        ("r.csv", "registration_id,category,status,prefix\n".encode("utf-16-le"), "as in UTF-16 text"),
+        ("r.csv.gz", b"\x1f\x8b\x08\x00", "it is compressed, or a spreadsheet's own format"),
+        ("r.xlsx", b"PK\x03\x04", "it is compressed, or a spreadsheet's own format"),
+        ("r.jsonl", b'{"registration_id":' + b"9" * 9_999 + b"}", "not JSON: a number of too many digits"),
+        ("r.jsonl", b'{"registration_id":"A"}\nnull', "a JSON null where an object is wanted"),
+    ],
+)
+def test_usual_mistakes_are_told_in_one_sentence(name: str, octets: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(octets)
+    refused(path, reason)
+
+
+def test_a_list_without_rows_is_warned_of(tmp_path: Path) -> None:
+    """A list of which only the header was written: with it every tunnel is unregistered."""
+    (problem,) = Registry.load(write(tmp_path / "r.csv", ())).warnings
+    assert (problem.line, problem.kind) == (1, "no_entries")
+    assert not Registry.load(write(tmp_path / "r.csv", GOOD[:1])).warnings
+
+
+def test_a_row_with_an_error_is_warned_of_too(tmp_path: Path) -> None:
+    row = ("A", "organization", "aproved", "10.0.0.0/8", *[""] * (len(COLUMNS) - 4))
+    kinds_told = [problem.kind for problem in refused(write(tmp_path / "r.csv", (row,))).problems]
+    assert kinds_told == ["unknown_status", "wide", "reserved"]
+
+
 def test_long_fields_and_lines_are_bounded(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", GOOD)
     path.write_text(path.read_text() + f"\nA,{'x' * 50_000},approved,{'1' * 50_000},,,,,,\nB,{'y' * 200_000},,,,,,,,")
@@ -211,7 +246,7 @@ def test_bombs_are_cut_short(limit: str, tmp_path: Path, monkeypatch: pytest.Mon
     rows = tuple((f"A{number}", *row[1:]) for number in range(5))
     last = refused(write(tmp_path / "r.csv", rows)).problems[-1]
     assert last.kind == "too_many"
-    assert last.line == {"MOST_ROWS": 5, "MOST_PREFIXES": 2, "MOST_PROBLEMS": 5}[limit]
+    assert last.line == {"MOST_ROWS": 5, "MOST_PREFIXES": 2, "MOST_PROBLEMS": 3}[limit]
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from flowclass.report import records, sums
 from flowclass.report.figures import ReportOptions, figures_of
 from flowclass.report.inside import PRIVATE, Inside
 from flowclass.report.page import page
+from flowclass.report.words import REASON_WORDS, headline
 from flowclass.schema import arrow_schema
 
 START = parse_timestamp("2026-11-20T10:00:00Z")
@@ -461,8 +462,8 @@ def test_the_tables_can_be_read_aloud(tmp_path: Path, rows: Rows) -> None:
     for one in tables:
         assert "<caption>" in one
         assert one.count('scope="col"') == len(re.findall(r"<th[ >]", one.split("</thead>")[0]))
-    charts = [found.end() for found in re.finditer(r'<svg class="chart"[^>]*role="img" aria-label="[^"]+"', made)]
-    assert len(charts) == made.count('class="chart"') == 5
+    charts = [found.end() for found in re.finditer(r'<div class="chart \w+" role="img" aria-label="[^"]+"', made)]
+    assert len(charts) == made.count('class="chart ') == 5
     for place in charts:
         assert "<table" in made[place : made.index("</section>", place)]
     ids = re.findall(r' id="([^"]+)"', made)
@@ -544,6 +545,32 @@ def test_the_command(tmp_path: Path, rows: Rows, flowclass_command: Command, mon
     assert f"{violations} flows broke the rules in force" in " ".join(ended.out.split())
     assert figures_of(run)["registrations"]["seen"][0]["registration_id"] in ended.out
     assert "ORG-2026-0019" in ended.out
+    assert "Over time, in " in ended.out
+    assert "Made by flowclass " in ended.out
+
+
+def test_the_scope_is_prefixes_and_files_of_them(tmp_path: Path, rows: Rows, flowclass_command: Command) -> None:
+    """Whatever the scope of the registry beside it, which says what counts and not what is inside."""
+    run = written(tmp_path, rows)
+    (tmp_path / "ours.txt").write_text("203.0.113.0/24 # ours\n")
+    Registry.load(SAMPLE).save(tmp_path / "r.fcr", built_at=0)
+    for registry in (SAMPLE, tmp_path / "r.fcr"):
+        scopes = ("--scope", tmp_path / "ours.txt", "--scope", "10.0.0.0/8")
+        told = json.loads(flowclass_command("report", run, "--registry", registry, "--json", *scopes).out)
+        assert told["inside"]["scope"] == ["203.0.113.0/24", "10.0.0.0/8"]
+        assert told["registrations"]["registry"]["version"] == Registry.load(SAMPLE).version
+    ended = flowclass_command("report", run, "--scope", "10.0.0.0/33")
+    assert (ended.code, "there is no file of that name" in ended.err) == (5, True)
+
+
+def test_why_is_said_first(tmp_path: Path, rows: Rows) -> None:
+    accused = [row for row in rows if row["policy_outcome"] in ("violation", "violation_trial")]
+    reasons = Counter(row["policy_reason"] for row in accused)
+    said = " ".join(headline(figures_of(written(tmp_path, rows))))
+    assert f"Of these {len(accused):,}, {reasons['unregistered']:,} have no registration; " in said
+    for reason, words in REASON_WORDS.items():
+        assert (f"{words} {reasons[reason]:,}" in said) == (reasons[reason] > 0)
+    assert "Of these" not in " ".join(headline(figures_of(written(tmp_path, []))))
 
 
 def test_the_terminal_shows_no_control_characters(tmp_path: Path, flowclass_command: Command) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config_for
-from flowclass.cli.scope import read_scope
+from flowclass.cli.scope import scope_of
 from flowclass.cli.values import clean
 from flowclass.registries.timestamps import format_timestamp
 from flowclass.run_diff.compare import FlowChange, FlowsAlone, RunDiff, RunFacts
@@ -30,11 +30,13 @@ NUMBERS = ("flows", "bytes", "inside")
 @setting("--registry", type=click.Path(path_type=Path), help="A registry, to tell the category of each registration.")
 @click.option(
     "--scope",
-    type=click.Path(path_type=Path),
-    help="The operator's own prefixes, one a line: what is inside. By default private space is.",
+    multiple=True,
+    metavar="PREFIX|FILE",
+    help="The operator's own prefix, or a file with one a line: what is inside. May be given many times; by default"
+    " private space is.",
 )
 @common
-def diff(*, run_a: Path, run_b: Path, registry: Path | None, scope: Path | None, as_json: bool) -> int:
+def diff(*, run_a: Path, run_b: Path, registry: Path | None, scope: tuple[str, ...], as_json: bool) -> int:
     """Say which outcomes change from RUN_A to RUN_B, and for how many flows, bytes and inside addresses.
 
     Each run is what classify, match or judge wrote: Parquet, Arrow, JSON lines or CSV, or a folder of these. Flows are
@@ -49,8 +51,7 @@ def diff(*, run_a: Path, run_b: Path, registry: Path | None, scope: Path | None,
     flowclass diff flows.parquet what_if.parquet --registry next.fcr
     flowclass diff flows.parquet what_if.parquet --json | jq '.changes[] | select(.outcome_b == "violation")'
     """  # noqa: D301 click looks for the octet, not for the two letters
-    own = () if scope is None else read_scope(scope)
-    found = compare_runs(run_a, run_b, registry=registry, scope=own)
+    found = compare_runs(run_a, run_b, registry=registry, scope=scope_of(scope))
     if as_json:
         content = {"schema": "flowclass.diff/1", "nothing_changes": found.nothing_changes, **asdict(found)}
         click.echo(msgspec.json.encode(content).decode())

@@ -12,7 +12,7 @@ import msgspec
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.output import Output, fill, place_of, sink_for, with_output
-from flowclass.cli.summary import delivered_json, output_lines
+from flowclass.cli.summary import EMPTY_REGISTRY, delivered_json, output_lines
 from flowclass.cli.values import instant
 from flowclass.pipeline.judge import JudgedFlows
 from flowclass.pipeline.records import at_beginning, at_end
@@ -66,6 +66,8 @@ def judge(
     elif not given["quiet"]:
         click.echo(f"flows     {flows.tally.flows:,} judged again, {flows.changed:,} with another outcome", err=True)
         click.echo("outcomes  " + (", ".join(f"{name} {count:,}" for name, count in outcomes) or "none"), err=True)
+        if not len(registry):
+            click.echo(EMPTY_REGISTRY, err=True)
         if made.delivered is not None:
             click.echo("\n".join(output_lines(made)), err=True)
     if given["fail_on_violation"] and flows.tally.outcome("violation"):

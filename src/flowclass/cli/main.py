@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from flowclass.cli.exit_codes import Exit, of_error
+from flowclass.cli.values import clean
 from flowclass.errors import FlowclassError
 from flowclass.version import __version__
 
@@ -107,7 +108,7 @@ def run(args: Sequence[str]) -> int:
     except FlowclassError as problem:
         if debug:
             raise
-        click.echo(f"error: {problem}", err=True)
+        click.echo("\n".join(clean(line) for line in f"error: {problem}".split("\n")), err=True)
         return of_error(problem)
     except BrokenPipeError:
         _silence_stdout()

@@ -12,6 +12,7 @@ import msgspec
 from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, with_config_for
+from flowclass.cli.scope import scope_of
 from flowclass.registry import Registry
 
 
@@ -28,8 +29,9 @@ from flowclass.registry import Registry
 @click.option(
     "--scope",
     multiple=True,
-    metavar="PREFIX",
-    help="The operator's own prefix: what is inside. May be given many times; by default private space is.",
+    metavar="PREFIX|FILE",
+    help="The operator's own prefix, or a file with one a line: what is inside. May be given many times; by default"
+    " private space is.",
 )
 @with_anonymize
 @click.option("-q", "--quiet", is_flag=True, help="No warnings on standard error.")
@@ -57,8 +59,9 @@ def report(
     from flowclass.report.figures import ReportOptions, figures_of
 
     key = anonymizer_of(**private, quiet=quiet)
-    registry = None if registrations is None else Registry.load(registrations, scope=scope)
-    figures = figures_of(run, ReportOptions(scope=scope, registry=registry, most=rows, anonymize=key))
+    own = scope_of(scope)
+    registry = None if registrations is None else Registry.load(registrations)
+    figures = figures_of(run, ReportOptions(scope=own, registry=registry, most=rows, anonymize=key))
     if target is not None:
         _write(target, figures)
     if as_json:

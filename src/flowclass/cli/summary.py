@@ -13,6 +13,7 @@ from flowclass.pipeline.batch import Run
 from flowclass.types import Balance, CaptureCounters, SourceReport
 
 MOST_SOURCES = 10
+EMPTY_REGISTRY = "registry  it holds no registration: with it every endpoint is unregistered"
 ADVICE = {
     "unreadable": "the other sources were read",
     "empty": "capture again, or leave it out",
@@ -140,9 +141,11 @@ def _outcomes(run: Run) -> list[str]:
         return []
     counted = _sorted(run.tally.by("policy_outcome"))
     matched = _sorted(run.tally.by("registry_match"))
+    empty = run.options.registry is not None and not len(run.options.registry)
     return [
         "outcomes  " + (", ".join(f"{outcome} {count:,}" for (outcome,), count in counted) or "none"),
         "registry  " + (", ".join(f"{match} {count:,}" for (match,), count in matched) or "none"),
+        *([EMPTY_REGISTRY] if empty else []),
     ]
 
 

@@ -85,6 +85,17 @@ def octets(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
+def entries(count: int) -> str:
+    """Say how many entries a registry has.
+
+    Examples
+    --------
+    >>> entries(1), entries(32239)
+    ('1 entry', '32,239 entries')
+    """
+    return f"{count:,} {'entry' if count == 1 else 'entries'}"
+
+
 def clean(text: str) -> str:
     """Take control characters out of a text that came from the wire or the file system.
 

@@ -57,7 +57,7 @@ def read(text: bytes, name: str) -> PolicyOptions:
         Where it is not TOML, or holds unknown keys or values that are not permitted: with all of them.
     """
     try:
-        written = text.decode("utf-8")
+        written = text.decode("utf-8-sig")  # editors on Windows begin with a mark
         document = tomllib.loads(written)
     except UnicodeDecodeError as problem:
         line = text.count(b"\n", 0, problem.start) + 1

@@ -14,6 +14,7 @@ from flowclass.registries.row import COLUMNS, RegistryRow, RowChecker
 NAME = "CSV"
 ENDINGS = (".csv",)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def recognise(head: bytes) -> bool:
@@ -60,6 +61,7 @@ def read(
     if first is None:
         raise RegistryError(f"{name}: empty; {where} names the columns: {','.join(COLUMNS)}", checker.problems)
     header = [field.strip() for field in first[1]]
+    _refuse_unlike(header, first[0], checker)
     check_columns(header, file=name, line=first[0], where=where)
     rows: list[RegistryRow] = []
     width = len(header)
@@ -72,6 +74,16 @@ def read(
         if row is not None:
             rows.append(row)
     return rows, checker.finish()
+
+
+def _refuse_unlike(header: list[str], line: int, checker: RowChecker) -> None:
+    """Refuse a header of another encoding or separator in one sentence, instead of for each of its columns."""
+    if any("\0" in name for name in header):
+        raise checker.refusal(line, "NUL characters in the header, as in UTF-16 text; save it as UTF-8 CSV", "not_utf8")
+    other = next((name for mark, name in _OTHER_SEPARATORS.items() if len(header) == 1 and mark in header[0]), None)
+    if other is not None:
+        reason = f"the columns are separated by {other}; save it with commas between them"
+        raise checker.refusal(line, reason, "columns")
 
 
 def _records(text: str, checker: RowChecker) -> Iterator[tuple[int, list[str]]]:

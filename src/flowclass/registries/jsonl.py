@@ -13,6 +13,7 @@ from flowclass.registries.row import COLUMNS, RegistryRow, RowChecker, nearest
 NAME = "JSON lines"
 ENDINGS = (".jsonl", ".ndjson")
 _BOM = b"\xef\xbb\xbf"
+_NAMES = {list: "array", str: "text", bool: "true or false", type(None): "null"}
 
 
 def recognise(head: bytes) -> bool:
@@ -59,9 +60,11 @@ def _object(octets: bytes) -> dict[str, Any]:
     except Defect:
         raise
     except ValueError as problem:
-        raise Defect("unreadable", f"not JSON: {shown(problem)}") from None
+        # What is no JSON error is a number of more digits than Python takes.
+        why = shown(problem) if isinstance(problem, json.JSONDecodeError) else "a number of too many digits"
+        raise Defect("unreadable", f"not JSON: {why}") from None
     if not isinstance(values, dict):
-        raise Defect("unreadable", f"a JSON {type(values).__name__} where an object is wanted")
+        raise Defect("unreadable", f"a JSON {_NAMES.get(type(values), 'number')} where an object is wanted")
     unknown = [key for key in values if key not in COLUMNS]
     if unknown:
         near = nearest(unknown[0], COLUMNS)

@@ -24,6 +24,7 @@ KINDS = {
     "bad_time": "no date or time",
     "dates_crossed": "a date comes before the one that it follows",
     "duplicate": "the same registration, prefix and dates twice",
+    "no_entries": "no registration at all",
     "unknown_protocol": "no fingerprint has this protocol id",
     "no_submitted_at": "pending without a time of submission",
     "ipv4_mapped": "IPv4-mapped IPv6 addresses",

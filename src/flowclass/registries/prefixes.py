@@ -38,7 +38,9 @@ def parse_prefixes(text: str) -> tuple[Network, ...]:
     >>> [str(prefix) for prefix in parse_prefixes("192.0.2.1-192.0.2.3")]
     ['192.0.2.1/32', '192.0.2.2/31']
     """
-    if "-" in text:
+    if not text:
+        raise Defect("bad_prefix", "it is missing; give an address, a prefix or a range")
+    if "-" in text and "/" not in text:
         first, last = (_address(part.strip()) for part in text.split("-", 1))
         return _range(first, last)
     address_text, slash, length_text = text.partition("/")

@@ -194,8 +194,10 @@ class RowChecker:
             note_ref=self._read("note_ref", values, _text, ""),
         )
         self._check_dates(row, values)
-        if not self._failed:
-            self._check_prefixes(row, values)
+        if self._failed:
+            self._judge_space(row.prefixes, values.get("prefix"))
+            return None
+        self._check_prefixes(row, values)
         return None if self._failed else row
 
     def finish(self) -> list[RowProblem]:
@@ -206,6 +208,9 @@ class RowChecker:
         list of RowProblem
             All problems, in order of lines.
         """
+        if self._rows == 0 and not self.problems:
+            self._line = 1
+            self._warn("", "", "it holds no registration: with it every endpoint is unregistered", "no_entries")
         told = 0
         for claim, other in sorted(overlaps(self._claims), key=lambda pair: pair[0].line):
             if claim.line != told:
@@ -236,6 +241,8 @@ class RowChecker:
             return missing
 
     def _status(self, value: Cell) -> str:
+        if not value:
+            raise Defect("unknown_status", f"it is missing; give one of {', '.join(STATUSES)}")
         if value not in STATUSES:
             near = self._nearest(str(value).lower(), STATUSES)
             raise Defect("unknown_status", f"it is one of {', '.join(STATUSES)}{near}")
@@ -364,7 +371,8 @@ def _category(value: Cell) -> str:
     text = str(value)
     found = _CATEGORY.fullmatch(text)
     if found is None or not text.isprintable():
-        reason = "it is 'organization' or 'freelancer', with ': sub-sector' behind it if wanted"
+        begun = "it is" if text else "it is missing; give"
+        reason = f"{begun} 'organization' or 'freelancer', with ': sub-sector' behind it if wanted"
         raise Defect("unknown_category", reason)
     return f"{found[1]}: {found[2]}" if found[2] else found[1]
 

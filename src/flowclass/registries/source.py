@@ -27,6 +27,8 @@ from flowclass.registries.row import RegistryRow
 MOST_OCTETS = 1 << 31
 CHUNK = 8 << 20
 HEAD = 4_096
+# gzip (RFC 1952), zstd (RFC 8878), xz, bzip2, LZ4 frames, ZIP (as spreadsheets are)
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"\x04\x22\x4d\x18", b"PK\x03\x04")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,11 @@ def format_of(head: bytes, name: str) -> Format:
     ending = Path(name).suffix.lower()
     named = next((one for one in formats() if ending in one.endings), None)
     if named is None:
+        if head.startswith(_COMPRESSED):
+            raise RegistryError(
+                f"{name}: it is compressed, or a spreadsheet's own format; give the list itself as CSV, JSON lines,"
+                " Parquet or SQLite"
+            )
         there = ", ".join(f"{one.name} ({' '.join(one.endings)})" for one in formats())
         raise RegistryError(
             f"{name}: no registry format has the ending {ending!r}, and its content is of none; there are {there}"

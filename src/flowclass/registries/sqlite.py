@@ -91,13 +91,14 @@ def _table(base: sqlite3.Connection, name: str) -> str:
     """Give the table's name: a table on pages of its own, not a view or a module's, whose rows would be computed."""
     found = base.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 LIMIT 1000").fetchall()
     tables = [str(row[0]) for row in found if not str(row[0]).lower().startswith("sqlite_")]
-    named = [table for table in tables if table.lower() == TABLE]
-    if named:
-        return named[0]
+    wanted = [table for table in tables if table.lower() == TABLE]
+    if wanted:
+        return wanted[0]
     if len(tables) == 1:
         return tables[0]
-    there = ", ".join(shown(table) for table in tables[:10]) or "no table"
-    raise RegistryError(f"{name}: the table {TABLE!r} is wanted, or a single one; there is {there}")
+    named = ", ".join(shown(table) for table in tables[:10])
+    there = f"there are {len(tables):,}: {named}" if tables else "there is no table"
+    raise RegistryError(f"{name}: the table {TABLE!r} is wanted, or a single one; {there}")
 
 
 def _rows(base: sqlite3.Connection, table: str, header: list[str]) -> Iterator[tuple[object, ...]]:

@@ -1,6 +1,7 @@
 """Takes counts. Gives charts as SVG inside the page: no style attribute, no script, colours by class.
 
-Every chart has a table under it that says the same; the chart is an image with a name for readers of the screen.
+Every chart has a table under it that says the same; the chart is an image with a name for readers of the screen. Widths
+are shares of the room there is and texts keep their size, so that a narrow screen shows the same.
 """
 
 from __future__ import annotations
@@ -10,17 +11,14 @@ from html import escape
 
 from flowclass.report.words import shown
 
-WIDTH = 960
-LABEL = 190
-NUMBER = 90
-ROW = 30
-BAR = 18
+BAR = 18  # pixels, as all heights; widths are shares of the room there is
 PLOT = 200
-LEFT = 56
+ABOVE = 10
+DIGIT = 8
 
 
 def bars(name: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
-    """Draw one horizontal bar a row, made of parts.
+    """Draw one horizontal bar a row, made of parts, between its label and its sum.
 
     Parameters
     ----------
@@ -30,23 +28,21 @@ def bars(name: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
         Label, and the count of each part; the part's name is its colour.
     """
     most = max((sum(parts.values()) for _, parts in rows), default=0)
-    room = WIDTH - LABEL - NUMBER
     drawn = []
-    for place, (label, parts) in enumerate(rows):
-        top, left = place * ROW + 6, float(LABEL)
-        middle = top + BAR / 2 + 5
-        drawn.append(f'<text class="label" x="{LABEL - 10}" y="{middle:g}" text-anchor="end">{_text(label)}</text>')
+    for label, parts in rows:
+        left, filled = 0.0, []
         for part, count in parts.items():
             if count:
-                wide = max(count / most * room, 1.5)
+                wide = max(count / most * 100, 0.2)
                 title = f"<title>{_text(label)}, {_text(part)}: {count:,}</title>"
-                drawn.append(
-                    f'<rect class="fill {_class(part)}" x="{left:.2f}" y="{top}" width="{wide:.2f}" height="{BAR}">'
-                    f"{title}</rect>"
-                )
+                place = f'x="{left:.2f}%" width="{wide:.2f}%" height="{BAR}"'
+                filled.append(f'<rect class="fill {_class(part)}" {place}>{title}</rect>')
                 left += wide
-        drawn.append(f'<text x="{left + 8:.2f}" y="{middle:g}">{sum(parts.values()):,}</text>')
-    return _image(name, len(rows) * ROW + 6, drawn)
+        drawn.append(
+            f'<div class="bar"><span class="name">{_text(label)}</span><svg class="plot" height="{BAR}">'
+            f"{''.join(filled)}</svg><span>{sum(parts.values()):,}</span></div>"
+        )
+    return _image("bars", name, drawn)
 
 
 def columns(name: str, series: Sequence[str], buckets: Sequence[tuple[str, Mapping[str, int]]]) -> str:
@@ -61,32 +57,35 @@ def columns(name: str, series: Sequence[str], buckets: Sequence[tuple[str, Mappi
     buckets : sequence of (str, mapping of str to int)
         Label of the span, and the count of each part.
     """
-    most = max((sum(flows.get(one, 0) for one in series) for _, flows in buckets), default=0)
-    top = _rounded(most)
-    wide = (WIDTH - LEFT) / max(len(buckets), 1)
-    gap = min(wide * 0.15, 4)
-    drawn = []
+    top = _rounded(max((sum(flows.get(one, 0) for one in series) for _, flows in buckets), default=0))
+    edge = DIGIT * len(f"{top:,}") + 10
+    lines, numbers = [], []
     for part in range(5):
-        y = 10 + PLOT - PLOT * part / 4
-        drawn.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:g}" y2="{y:g}"/>')
+        y = ABOVE + PLOT - PLOT * part / 4
+        lines.append(f'<line class="grid" x1="0" x2="100%" y1="{y:g}" y2="{y:g}"/>')
         if top * part % 4 == 0:
-            drawn.append(f'<text x="{LEFT - 8}" y="{y + 5:g}" text-anchor="end">{top * part // 4:,}</text>')
+            numbers.append(f'<text x="{edge - 8}" y="{y + 5:g}" text-anchor="end">{top * part // 4:,}</text>')
+    wide = 100 / max(len(buckets), 1)
     for place, (label, flows) in enumerate(buckets):
-        base = 10.0 + PLOT
+        base = float(ABOVE + PLOT)
         for one in series:
             if count := flows.get(one, 0):
                 tall = max(count / top * PLOT, 1.0)
                 base -= tall
-                drawn.append(
-                    f'<rect class="fill {_class(one)}" x="{LEFT + place * wide + gap / 2:.2f}" y="{base:.2f}"'
-                    f' width="{wide - gap:.2f}" height="{tall:.2f}"><title>{_text(label)}, {_text(one)}: {count:,}'
+                lines.append(
+                    f'<rect class="fill {_class(one)}" x="{(place + 0.08) * wide:.2f}%" y="{base:.2f}"'
+                    f' width="{wide * 0.84:.2f}%" height="{tall:.2f}"><title>{_text(label)}, {_text(one)}: {count:,}'
                     "</title></rect>"
                 )
-    for place in sorted({0, len(buckets) // 2, len(buckets) - 1}) if len(buckets) > 2 else range(len(buckets)):
-        anchor = "start" if place == 0 else "end" if place == len(buckets) - 1 else "middle"
-        x = LEFT + (place + {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]) * wide
-        drawn.append(f'<text x="{x:.2f}" y="{PLOT + 32}" text-anchor="{anchor}">{_text(buckets[place][0])}</text>')
-    return _image(name, PLOT + 40, drawn)
+    high = ABOVE + PLOT + 8
+    places = sorted({0, len(buckets) // 2, len(buckets) - 1}) if len(buckets) > 2 else range(len(buckets))
+    times = "".join(f"<span>{_text(buckets[place][0])}</span>" for place in places)
+    drawn = [
+        f'<svg width="{edge}" height="{high}">{"".join(numbers)}</svg>',
+        f'<svg class="plot" height="{high}">{"".join(lines)}</svg>',
+        f'<div class="times">{times}</div>',
+    ]
+    return _image("columns", name, drawn)
 
 
 def legend(names: Sequence[str]) -> str:
@@ -99,9 +98,8 @@ def legend(names: Sequence[str]) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
-def _image(name: str, height: int, drawn: Sequence[str]) -> str:
-    facts = f'class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_text(name)}"'
-    return f"<svg {facts}>{''.join(drawn)}</svg>"
+def _image(kind: str, name: str, drawn: Sequence[str]) -> str:
+    return f'<div class="chart {kind}" role="img" aria-label="{_text(name)}">{"".join(drawn)}</div>'
 
 
 def _rounded(most: int) -> int:

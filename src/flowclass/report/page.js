@@ -22,7 +22,7 @@ for (const table of document.querySelectorAll("table")) {
         button.click();
       });
       button.addEventListener("click", () => {
-        const first = head.classList.contains("n") ? "descending" : "ascending";
+        const first = head.classList.contains("n") || head.classList.contains("r") ? "descending" : "ascending";
         const other = first === "ascending" ? "descending" : "ascending";
         const way = head.getAttribute("aria-sort") === first ? other : first;
         for (const one of table.tHead.rows[0].cells) one.setAttribute("aria-sort", "none");
@@ -61,5 +61,5 @@ for (const table of document.querySelectorAll("table")) {
   }
 }
 window.addEventListener("beforeprint", () => {
-  for (const one of document.querySelectorAll("details")) one.open = true;
+  for (const one of document.querySelectorAll("details:not(.long)")) one.open = true;
 });

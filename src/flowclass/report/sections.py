@@ -13,6 +13,7 @@ from flowclass.report.words import (
     TIER_WORDS,
     balance_words,
     by_outcome,
+    drawn_series,
     endpoint,
     explain_command,
     instant,
@@ -21,6 +22,7 @@ from flowclass.report.words import (
 )
 
 MOST_IDS = 500
+MOST_OPEN_IDS = 40  # of more the list is folded, and stays so in print
 MOST_BARS = 30
 MOST_NAMES = 200  # of protocols, reasons and facts: closed lists, but a file could hold anything
 _SPAN = (Column("first seen (UTC)", kind="time"), Column("last seen (UTC)", kind="time"))
@@ -35,10 +37,10 @@ def outcomes(figures: dict[str, Any]) -> str:
     meaning = table(
         "t-outcomes",
         "Flows by outcome",
-        [Column("outcome"), Column("flows", "number"), Column("meaning")],
+        [Column("outcome", "outcome"), Column("flows", "number"), Column("meaning")],
         [(name, counts[name], OUTCOME_WORDS[name]) for name in present],
     )
-    columns = [Column("outcome"), Column("phase"), Column("reason"), Column("registry"), *_FLOWS]
+    columns = [Column("outcome", "outcome"), Column("phase"), Column("reason"), Column("registry"), *_FLOWS]
     rows = [
         (row["outcome"], row["phase"], row["reason"], row["registry_match"], row["flows"], row["bytes"])
         for row in figures["outcomes"]
@@ -55,7 +57,7 @@ def threshold(figures: dict[str, Any]) -> str:
         "Violations and trial violations by the least tier asked for",
         [(f"at least {row['tier']}", {row["tier"]: row["as_phased"]["flows"]}) for row in rows],
     )
-    columns = [Column("least tier asked for"), Column("read it as")]
+    columns = [Column("least tier asked for", "tier"), Column("read it as")]
     for what in ("", " if all were enforced"):
         columns += [Column(f"{unit}{what}", "number") for unit in ("flows", "inside hosts", "endpoints")]
     counted = [
@@ -91,13 +93,13 @@ def hosts(figures: dict[str, Any]) -> str:
     summary = table(
         "t-sure",
         "Inside hosts by their gravest outcome and how sure the protocol is",
-        [Column("gravest outcome"), *(Column(tier, "number") for tier in tiers)],
+        [Column("gravest outcome", "outcome"), *(Column(tier, "number") for tier in tiers)],
         [(name, *(parts[tier] for tier in tiers)) for name, parts in drawn],
     )
     columns = [
         Column("inside host"),
-        Column("gravest outcome"),
-        Column("surest tier"),
+        Column("gravest outcome", "outcome"),
+        Column("surest tier", "tier"),
         Column("most bits", "bits"),
         Column("protocols"),
         *(Column(f"{tier} flows", "number") for tier in tiers),
@@ -138,8 +140,8 @@ def endpoints(figures: dict[str, Any]) -> str:
         Column("endpoint"),
         Column("protocol"),
         Column("registry"),
-        Column("outcome"),
-        Column("tier"),
+        Column("outcome", "outcome"),
+        Column("tier", "tier"),
         Column("most bits", "bits"),
         *_FLOWS,
         *_SPAN,
@@ -174,8 +176,7 @@ def endpoints(figures: dict[str, Any]) -> str:
 def timeline(figures: dict[str, Any]) -> str:
     """Show when the flows began."""
     line = figures["timeline"]
-    quiet = {"not_applicable", "app", "unknown"}
-    series = [name for name in line["series"] if name not in quiet] or line["series"]
+    series = drawn_series(line["series"])
     labels = [(instant(bucket["time"]), bucket["flows"]) for bucket in line["buckets"]]
     left = [name for name in line["series"] if name not in series]
     rest = f" Not drawn, but in the table: {text(', '.join(left))}." if left else ""
@@ -223,7 +224,7 @@ def registrations(figures: dict[str, Any]) -> str:
     columns = [
         Column("registration"),
         Column("what the registry said"),
-        Column("gravest outcome"),
+        Column("gravest outcome", "outcome"),
         Column("tunnel flows", "number"),
         *_FLOWS,
         *_SPAN,
@@ -275,7 +276,10 @@ def _ids(title: str, ids: list[str]) -> str:
         if len(ids) > MOST_IDS
         else ""
     )
-    return f"<h3>{text(title)}: {len(ids):,}</h3>" + (f'<ul class="ids">{listed}</ul>{rest}' if ids else "")
+    head = f"{text(title)}: {len(ids):,}"
+    if len(ids) <= MOST_OPEN_IDS:
+        return f"<h3>{head}</h3>" + (f'<ul class="ids">{listed}</ul>' if ids else "")
+    return f'<details class="long"><summary>{head}</summary><ul class="ids">{listed}</ul>{rest}</details>'
 
 
 def balance(figures: dict[str, Any]) -> str:
@@ -342,7 +346,9 @@ def limits(figures: dict[str, Any]) -> str:
     """Say what the report cannot say."""
     said = "".join(f"<li>{text(sentence, 1000)}</li>" for sentence in LIMITS)
     rows = [(tier, TIER_WORDS[tier]) for tier in reversed(TIERS)]
-    return f"<ul>{said}</ul>" + table("t-tiers", "How to read a tier", [Column("tier"), Column("read it as")], rows)
+    return f"<ul>{said}</ul>" + table(
+        "t-tiers", "How to read a tier", [Column("tier", "tier"), Column("read it as")], rows
+    )
 
 
 def _capped(name: str, caption: str, columns: list[Column], rows: list[tuple[Any, ...]]) -> str:

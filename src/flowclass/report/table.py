@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from flowclass.report.judged import OUTCOMES, TIERS
 from flowclass.report.words import instant, shown
+
+_ORDERS = {"outcome": OUTCOMES, "tier": TIERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,8 @@ class Column:
     ----------
     name : str
         Its header.
-    kind : {"text", "number", "time", "code", "bits"}
-        How values are written and sorted.
+    kind : {"text", "number", "time", "code", "bits", "outcome", "tier"}
+        How values are written and sorted; outcomes by how grave, tiers by how sure they are.
     """
 
     name: str
@@ -71,6 +74,8 @@ def text(value: object, most: int = 200) -> str:
 
 
 def _number(column: Column) -> str:
+    if column.kind in _ORDERS:
+        return ' class="r"'
     return ' class="n"' if column.numeric else ""
 
 
@@ -80,6 +85,9 @@ def _cell(column: Column, value: Any, place: int) -> str:
         inner, facts = f"{value:,}", f' class="n" data-v="{value}"'
     elif value is not None and column.kind == "bits":
         inner, facts = f"{value:.1f}", f' class="n" data-v="{value:.3f}"'
+    elif column.kind in _ORDERS:
+        order = _ORDERS[column.kind]
+        facts = f' data-v="{order.index(value) if value in order else -1}"'
     elif column.kind == "time":
         inner, facts = instant(value), ' class="w"'
     elif column.kind == "code":

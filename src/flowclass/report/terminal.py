@@ -12,16 +12,21 @@ from flowclass.report.words import (
     OUTCOME_WORDS,
     balance_words,
     by_outcome,
+    drawn_series,
     endpoint,
     explain_command,
     headline,
     instant,
     many,
     shown,
+    span,
 )
 
 MOST_ROWS = 15
 MOST_IDS = 10
+_BARS = " ▁▂▃▄▅▆▇█"
+_BESIDE = 30  # signs beside those of a line of the timeline
+_PLAIN_BARS = " .:-=+*#@"  # for terminals that have no others
 _NUMBERS = ("flows", "hosts", "octets", "bits", "endpoints", "tunnels", *TIERS)
 _STYLES = {
     "violation": "bold red",
@@ -55,11 +60,13 @@ def show(figures: dict[str, Any], stream: IO[str]) -> None:
     if not run["records"]:
         return
     _verdicts(console, figures)
+    _timeline(console, figures)
     _ends(console, figures)
     _registrations(console, figures)
     console.print()
     console.print("Balance", style="bold")
     console.print(balance_words(figures["provenance"]["balance"]))
+    _provenance(console, figures["provenance"])
     console.print()
     console.print("Limits", style="bold")
     for sentence in LIMITS:
@@ -93,6 +100,41 @@ def _verdicts(console: Any, figures: dict[str, Any]) -> None:
             (row["tier"], *(row["as_phased"][unit] for unit in ("flows", "inside_hosts", "endpoints")))
             for row in figures["thresholds"]
         ],
+    )
+
+
+def _timeline(console: Any, figures: dict[str, Any]) -> None:
+    """Draw what is drawn on the page: one line a series, one sign a step, as high as the series' greatest."""
+    line = figures["timeline"]
+    if not line["buckets"]:
+        return
+    bars = _BARS if console.encoding.startswith("utf") else _PLAIN_BARS
+    series = drawn_series(line["series"])
+    wide = max(len(name) for name in series)
+    counts = {name: [bucket["flows"].get(name, 0) for bucket in line["buckets"]] for name in series}
+    steps, width = len(line["buckets"]), line["width_ns"]
+    while steps > 1 and steps + wide + _BESIDE > console.width:
+        counts = {name: [sum(some[at : at + 2]) for at in range(0, steps, 2)] for name, some in counts.items()}
+        steps, width = (steps + 1) // 2, 2 * width
+    console.print()
+    console.print(f"Over time, in {many(steps, 'step')} of {span(width)}", style="bold")
+    for name, some in counts.items():
+        most = max(some)
+        signs = "".join(bars[-(-count * (len(bars) - 1) // most)] if most else bars[0] for count in some)
+        console.print(f"{name:<{wide}} |{signs}| at most {most:,} in a step", style=_STYLES.get(name, ""))
+    console.print(f"{'':<{wide}}  from {instant(line['buckets'][0]['time'])} UTC on", style="dim")
+
+
+def _provenance(console: Any, source: dict[str, Any]) -> None:
+    known = source["metadata"]
+    listed = [
+        ("registry", known.get("registry_version")),
+        ("policy", known.get("policy_sha256")),
+        ("fingerprints", known.get("rules_sha256")),
+    ]
+    told = ", ".join(f"{name} {shown(value)[:12] if value else 'not in the file'}" for name, value in listed)
+    console.print(
+        f"Made by flowclass {shown(known.get('version') or '?')} of {many(source['inputs_total'], 'input')}: {told}."
     )
 
 
@@ -181,8 +223,10 @@ def _registrations(console: Any, figures: dict[str, Any]) -> None:
             "The registry given is not the one that the run was judged by, or has another scope.", style="yellow"
         )
     _ids(console, f"In force but never seen, of {registry['in_force']:,}", registry["never_seen"])
+    before = 0
     for soon in registry["soon"]:
-        _ids(console, f"End within {soon['days']} days after the run", soon["ids"])
+        _ids(console, f"End {before} to {soon['days']} days after the run's last packet", soon["ids"])
+        before = soon["days"]
 
 
 def _ids(console: Any, title: str, ids: Sequence[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 MOST_TEXT = 200
 MOST_REASONS = 20
+_QUIET = ("not_applicable", "app", "unknown")
 OUTCOME_WORDS = {
     "violation": "breaks the rule in force",
     "violation_trial": "would break it; the trial had no consequence",
@@ -16,6 +18,15 @@ OUTCOME_WORDS = {
     "allow": "a valid registration",
     "not_applicable": "does not count: another class of protocol, no evidence, or outside the scope",
     "not_judged": "no policy was asked",
+}
+REASON_WORDS = {
+    "expired": "ended",
+    "not_yet_valid": "not valid yet",
+    "inactive": "rejected, suspended or revoked",
+    "protocol_not_permitted": "for other protocols",
+    "pending_overdue": "pending for longer than its window",
+    "pending_undated": "pending without a date",
+    "pending_not_counted": "pending",
 }
 TIER_WORDS = {
     "confirmed": "this is the protocol",
@@ -103,6 +114,17 @@ def by_outcome(figures: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
+def drawn_series(series: Sequence[str]) -> list[str]:
+    """Give the series of the timeline that are drawn: all but those that nothing follows from, if there are others.
+
+    Examples
+    --------
+    >>> drawn_series(["violation", "not_applicable"]), drawn_series(["app"])
+    (['violation'], ['app'])
+    """
+    return [name for name in series if name not in _QUIET] or list(series)
+
+
 def headline(figures: dict[str, Any]) -> list[str]:
     """Say in a few sentences what the run shows."""
     counts = by_outcome(figures)
@@ -117,6 +139,7 @@ def headline(figures: dict[str, Any]) -> list[str]:
             f" {counts.get('violation_trial', 0):,} more would have but for the trial, and"
             f" {counts.get('review', 0):,} need a person to look."
         ]
+    said += _why(figures)
     if not hosts["known"]:
         return [*said, "Addresses are anonymised: which hosts are inside is not known without --scope."]
     sure = sum(row["hosts"] for row in hosts["by_outcome_and_tier"] if row["tier"] == "confirmed")
@@ -125,6 +148,25 @@ def headline(figures: dict[str, Any]) -> list[str]:
         f" for {sure:,} of them the protocol is confirmed."
     )
     return said
+
+
+def _why(figures: dict[str, Any]) -> list[str]:
+    """Say how many violations, real or of a trial, have no registration, and what is wrong with the others'."""
+    counts: dict[str, int] = {}
+    for row in figures["outcomes"]:
+        if row["outcome"] in ("violation", "violation_trial"):
+            counts[row["reason"] or ""] = counts.get(row["reason"] or "", 0) + row["flows"]
+    total, none = sum(counts.values()), counts.pop("unregistered", 0)
+    if not total:
+        return []
+    said = f"Of these {total:,}, {none:,} {'has' if none == 1 else 'have'} no registration"
+    if not counts:
+        return [f"{said}."]
+    listed = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
+    others = ", ".join(f"{REASON_WORDS.get(why) or shown(why, 40)} {count:,}" for why, count in listed)
+    return [
+        f"{said}; {total - none:,} {'has' if total - none == 1 else 'have'} one that does not cover them: {others}."
+    ]
 
 
 def balance_words(balance: dict[str, Any] | None) -> str:

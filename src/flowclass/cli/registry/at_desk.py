@@ -116,9 +116,11 @@ def words(text: str) -> tuple[str, ...]:
 
 def open_desk(path: Path, *, create: bool = False) -> Desk:
     """Open the desk, saying so where it is new."""
-    if create and not path.exists():
+    new = create and not path.exists()
+    opened = Desk(path, create=create)
+    if new:
         click.echo(f"{clean(str(path))}: a new desk", err=True)
-    return Desk(path, create=create)
+    return opened
 
 
 def show(changes: Sequence[Change], *, as_json: bool, warnings: Sequence[RowProblem] = ()) -> None:

@@ -15,8 +15,9 @@ from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
 from flowclass.cli.registry.at_desk import moment
 from flowclass.cli.registry.limits import with_limits
+from flowclass.cli.registry.problems import say_problems
 from flowclass.cli.scope import read_scope
-from flowclass.cli.values import clean, instant
+from flowclass.cli.values import clean, entries, instant
 from flowclass.errors import RegistryError
 from flowclass.registries import desk
 from flowclass.registries.kinds import Limits
@@ -34,6 +35,7 @@ from flowclass.snapshot import SnapshotSource
 @click.option("--built-at", type=instant, help="The time of building to write into it; now by default.")
 @click.option("--at", type=moment, help="The instant that a registrar's desk is taken as of; now by default.")
 @with_limits
+@click.option("-v", "--verbose", is_flag=True, help="Every warning, not the first of each kind alone.")
 @common
 def build(
     *,
@@ -44,6 +46,7 @@ def build(
     at: int | None,
     widest_ipv4: int,
     widest_ipv6: int,
+    verbose: bool,
     as_json: bool,
 ) -> int:
     """Compile the registries SOURCE... into one snapshot.
@@ -75,9 +78,8 @@ def build(
         }
         click.echo(msgspec.json.encode(content).decode())
         return Exit.DONE
-    for problem in problems:
-        click.echo(clean(str(problem)), err=True)
-    click.echo(f"{clean(str(output))}: {len(whole):,} entries, version {whole.version[:12]}")
+    say_problems(problems, verbose=verbose, all_by="-v, or with registry check --json", err=True)
+    click.echo(f"{clean(str(output))}: {entries(len(whole))}, version {whole.version[:12]}")
     return Exit.DONE
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,9 +11,10 @@ import msgspec
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common
 from flowclass.cli.registry.limits import with_limits
-from flowclass.cli.values import clean
+from flowclass.cli.registry.problems import counts_of, say_problems
+from flowclass.cli.values import clean, entries
 from flowclass.errors import RegistryError, RowProblem
-from flowclass.registries.kinds import KINDS, Limits
+from flowclass.registries.kinds import Limits
 from flowclass.registry import Registry
 
 
@@ -51,38 +50,17 @@ def check(source: Path, widest_ipv4: int, widest_ipv6: int, verbose: bool, as_js
             "widest_ipv6": widest_ipv6,
             "counts": [
                 {"severity": severity, "kind": kind, "count": count}
-                for (severity, kind), count in _counts(problems).items()
+                for (severity, kind), count in counts_of(problems).items()
             ],
             "problems": [asdict(problem) for problem in problems],
         }
         click.echo(msgspec.json.encode(content).decode())
         return Exit.DONE if refusal is None else Exit.CONFIG
-    _say(problems, verbose=verbose)
+    say_problems(problems, verbose=verbose, all_by="-v, or for programs with --json")
     if loaded is None:
         errors = sum(problem.severity == "error" for problem in problems)
         some = "1 error; correct it" if errors == 1 else f"{errors:,} errors; correct these"
         click.echo(f"{clean(str(source))}: {some} and check again", err=True)
         return Exit.CONFIG
-    click.echo(f"{clean(str(source))}: valid, {len(loaded):,} entries, version {loaded.version[:12]}")
+    click.echo(f"{clean(str(source))}: valid, {entries(len(loaded))}, version {loaded.version[:12]}")
     return Exit.DONE
-
-
-def _counts(problems: Sequence[RowProblem]) -> dict[tuple[str, str], int]:
-    """Count each kind, errors before warnings, in the order of `KINDS`."""
-    order = list(KINDS)
-    counted = Counter((problem.severity, problem.kind) for problem in problems)
-    return dict(sorted(counted.items(), key=lambda item: (item[0][0], order.index(item[0][1]))))
-
-
-def _say(problems: Sequence[RowProblem], *, verbose: bool) -> None:
-    counts = _counts(problems)
-    for (severity, kind), count in counts.items():
-        click.echo(f"{severity:<8} {kind:<17} {count:>9,}  {KINDS[kind]}")
-    told: set[tuple[str, str]] = set()
-    for problem in problems:
-        what = (problem.severity, problem.kind)
-        if verbose or what not in told:
-            told.add(what)
-            click.echo(clean(str(problem)))
-    if not verbose and len(problems) > len(counts):
-        click.echo("the first of each kind is shown; all with -v, or for programs with --json")
