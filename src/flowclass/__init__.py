@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from flowclass.sources.live import LiveOptions
     from flowclass.sources.packets import Packets
     from flowclass.types import Balance, CaptureCounters, EngineOptions, SourceReport
+    from flowclass.udf import Fingerprint, FlowFunction, fingerprint, flow_feature, flow_scorer
 
 __all__ = [
     "Balance",
@@ -46,7 +47,9 @@ __all__ = [
     "ConfigError",
     "CryptoPan",
     "EngineOptions",
+    "Fingerprint",
     "FlowChange",
+    "FlowFunction",
     "FlowclassError",
     "FlowsAlone",
     "LiveOptions",
@@ -66,6 +69,9 @@ __all__ = [
     "__version__",
     "classify",
     "diff",
+    "fingerprint",
+    "flow_feature",
+    "flow_scorer",
     "judge",
     "match",
     "stream",
@@ -99,6 +105,11 @@ _HOMES = {
     "CaptureCounters": "flowclass.types",
     "EngineOptions": "flowclass.types",
     "SourceReport": "flowclass.types",
+    "Fingerprint": "flowclass.udf",
+    "FlowFunction": "flowclass.udf",
+    "fingerprint": "flowclass.udf",
+    "flow_feature": "flowclass.udf",
+    "flow_scorer": "flowclass.udf",
 }
 
 

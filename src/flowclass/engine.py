@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from flowclass import _core
 from flowclass._core import FileSlices
-from flowclass.types import MAX_THREADS, EngineOptions, check_range
+from flowclass.errors import ConfigError
+from flowclass.types import MAX_THREADS, EngineOptions, UserFunction, check_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,6 +53,7 @@ class Engine:
         check_range("threads", threads, 1, MAX_THREADS)
         self._next_frame = 1
         self._begun = 0
+        self._functions = UserFunctions(options.udf)
         self._native = _core.Engine(
             idle_timeout_ns=options.idle_timeout_ns,
             active_timeout_ns=options.active_timeout_ns,
@@ -67,6 +69,7 @@ class Engine:
             anonymize=None if options.anonymize is None else options.anonymize.key,
             registry=None if registry is None else registry.native,
             policy=None if policy is None else policy.native,
+            user=self._functions.native,
         )
 
     def begin_source(self, name: str) -> int:
@@ -111,15 +114,17 @@ class Engine:
 
     def poll(self) -> list[pa.RecordBatch]:
         """Give the full batches that are ready."""
-        return [_record_batch(batch) for batch in self._native.poll()]
+        return [self._functions.with_columns(_record_batch(batch)) for batch in self._native.poll()]
 
     def finish(self) -> list[pa.RecordBatch]:
         """End every flow and give the rest; the last batch may be short."""
-        return [_record_batch(batch) for batch in self._native.finish()]
+        return [self._functions.with_columns(_record_batch(batch)) for batch in self._native.finish()]
 
     def counters(self) -> dict[str, Any]:
         """Give all counters of this engine."""
-        return self._native.counters()
+        counters = self._native.counters()
+        counters["user_faults"].update(self._functions.faults)
+        return counters
 
     def verdicts(self) -> list[tuple[tuple[str | None, ...], int]]:
         """Give how many of the flows that have ended have which class, protocol, variant, tier, match and outcome."""
@@ -128,6 +133,47 @@ class Engine:
     def balance(self) -> dict[str, Any]:
         """Give packets and octets read, in flows, and skipped by reason, so far."""
         return self._native.balance()
+
+
+class UserFunctions:
+    """Users' own functions in one run.
+
+    Parameters
+    ----------
+    functions : tuple of UserFunction
+        Fingerprints, features and scorers.
+
+    Attributes
+    ----------
+    native : _core.UserMatchers, optional
+        The fingerprints as the native core has them.
+    faults : dict of str to tuple of int
+        By column: rows for which the function failed, and for which its answer was refused.
+    """
+
+    def __init__(self, functions: tuple[UserFunction, ...]) -> None:
+        fingerprints: list[Any] = [one for one in functions if one.kind == "fingerprint"]
+        if len(fingerprints) > _core.MAX_USER_FINGERPRINTS:
+            raise ConfigError(f"udf has {len(fingerprints)} fingerprints; at most {_core.MAX_USER_FINGERPRINTS} run")
+        # Compiled code is called by its address: it lives as long as this does.
+        self._fingerprints = fingerprints
+        self._columns: list[Any] = [one for one in functions if one.kind != "fingerprint"]
+        self.native = _core.UserMatchers([one.native() for one in fingerprints]) if fingerprints else None
+        self.faults: dict[str, tuple[int, int]] = {one.name: (0, 0) for one in self._columns}
+
+    def with_columns(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Give a batch with the columns of features and scorers behind the others."""
+        for one in self._columns:
+            column, failed, refused = one.column(batch)
+            self.count({one.name: (failed, refused)})
+            batch = batch.append_column(one.field, column)
+        return batch
+
+    def count(self, faults: Mapping[str, tuple[int, int]]) -> None:
+        """Add faults that were counted elsewhere."""
+        for name, (failed, refused) in faults.items():
+            before = self.faults.get(name, (0, 0))
+            self.faults[name] = (before[0] + failed, before[1] + refused)
 
 
 def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:

@@ -6,6 +6,7 @@ Markdown and as JSON.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from flowclass import _core
@@ -61,7 +62,7 @@ def feature_fields() -> list[dict[str, Any]]:
     return _core.feature_fields()
 
 
-def arrow_schema(*, heads: bool = False, features: bool = False) -> pa.Schema:
+def arrow_schema(*, heads: bool = False, features: bool = False, udf: Iterable[Any] = ()) -> pa.Schema:
     """Give the Arrow schema of every record batch.
 
     Parameters
@@ -70,6 +71,8 @@ def arrow_schema(*, heads: bool = False, features: bool = False) -> pa.Schema:
         With the column of saved heads.
     features : bool
         With the feature columns.
+    udf : iterable of UserFunction
+        With the columns of users' features and scorers, behind all others.
 
     Examples
     --------
@@ -79,6 +82,9 @@ def arrow_schema(*, heads: bool = False, features: bool = False) -> pa.Schema:
     import pyarrow as pa
 
     columns: pa.Schema = pa.schema(_core.schema(heads, features))
+    for function in udf:
+        if function.kind != "fingerprint":
+            columns = columns.append(function.field)
     return columns
 
 

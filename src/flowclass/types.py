@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, Protocol, runtime_checkable
 
+from flowclass import _core
 from flowclass.anonymize import CryptoPan
 from flowclass.errors import ConfigError
 
@@ -38,6 +40,57 @@ def check_range(name: str, value: int, least: int, most: int) -> None:
         raise ConfigError(f"{name} = {value!r} is not permitted: give a whole number from {least} to {most}")
 
 
+@runtime_checkable
+class UserFunction(Protocol):
+    """What users' own functions have in common."""
+
+    @property
+    def kind(self) -> str:
+        """``fingerprint``, ``feature`` or ``scorer``."""
+
+    @property
+    def name(self) -> str:
+        """Of the protocol or column."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its source."""
+
+
+def check_udf(functions: tuple[UserFunction, ...], *, features: bool) -> None:
+    """Raise unless these are users' functions with different names, and the columns that they read are there.
+
+    Raises
+    ------
+    ConfigError
+        With the function that is not permitted.
+
+    Examples
+    --------
+    >>> check_udf((), features=False)
+    """
+    names: set[str] = set()
+    for function in functions if isinstance(functions, (tuple, list)) else (functions,):
+        if not isinstance(functions, tuple) or not isinstance(function, UserFunction):
+            raise ConfigError(
+                f"udf = {functions!r} is not permitted: give a tuple of what flowclass.fingerprint, flow_feature and"
+                " flow_scorer made"
+            )
+        if function.name in names:
+            raise ConfigError(f"udf has two functions called {function.name}: give one of them another name")
+        names.add(function.name)
+        absent = [name for name in function.reads if name in _feature_names()]
+        if absent and not features:
+            raise ConfigError(
+                f"udf: {function.name} reads {', '.join(absent)}, which only runs with features have: give"
+                " features=True (--features)"
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """How flows are cut and how much memory they may take.
@@ -65,6 +118,8 @@ class EngineOptions:
         Whether records have the feature columns: statistics of lengths, times and control bits, see docs/features.md.
     anonymize : CryptoPan, optional
         The key by which records have other addresses, once registry and policy have judged. Not with `heads`.
+    udf : tuple of Fingerprint and FlowFunction
+        Users' own functions, made by `fingerprint`, `flow_feature` and `flow_scorer`.
 
     Examples
     --------
@@ -82,6 +137,7 @@ class EngineOptions:
     heads: bool = False
     features: bool = False
     anonymize: CryptoPan | None = None
+    udf: tuple[UserFunction, ...] = ()
 
     def __post_init__(self) -> None:
         check_range("idle_timeout_ns", self.idle_timeout_ns, 1, MAX_TIMEOUT_NS)
@@ -94,6 +150,7 @@ class EngineOptions:
             raise ConfigError("anonymize is not permitted as it is: give flowclass.CryptoPan(key) or its load(path)")
         if self.anonymize is not None and self.heads:
             raise ConfigError("heads hold payload, which anonymize cannot take the addresses out of: leave one out")
+        check_udf(self.udf, features=self.features)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +309,11 @@ class SourceReport:
     def usable(self) -> bool:
         """Whether something could be read from it, or nothing was there to be read."""
         return self.problem == "none" or self.balance.packets_in_flows > 0
+
+
+@cache
+def _feature_names() -> frozenset[str]:
+    return frozenset(str(column["name"]) for column in _core.feature_fields())
 
 
 def _combined(left: Mapping[str, int], right: Mapping[str, int], sign: int) -> dict[str, int]:

@@ -103,4 +103,36 @@ std::size_t rule_index(const fingerprint::Rule* rule) noexcept {
     return all.places[all.find(rule)].second;
 }
 
+std::vector<std::string> protocol_names(const fingerprint::UserMatchers* user) {
+    std::vector<std::string> names = protocol_names();
+    for (std::size_t number = 0; user != nullptr && number < user->size(); ++number) {
+        names.emplace_back(user->info(number).protocol);
+    }
+    return names;
+}
+
+std::size_t protocol_index(std::uint16_t matcher, const fingerprint::UserMatchers* user) noexcept {
+    const std::size_t built = fingerprint::matchers().size();
+    return user == nullptr || matcher == fingerprint::kNoMatcher || matcher < built
+               ? protocol_index(matcher)
+               : protocol_names().size() + (matcher - built);
+}
+
+std::vector<std::string> rule_names(const fingerprint::UserMatchers* user) {
+    std::vector<std::string> names = rule_names();
+    if (user != nullptr) {
+        for (const fingerprint::Rule& rule : user->rules()) {
+            names.emplace_back(rule.id);
+        }
+    }
+    return names;
+}
+
+std::size_t rule_index(const fingerprint::Rule* rule,
+                       const fingerprint::UserMatchers* user) noexcept {
+    const std::size_t place = user == nullptr ? 0 : user->place_of(rule);
+    return user == nullptr || place == user->rules().size() ? rule_index(rule)
+                                                            : rule_names().size() + place;
+}
+
 }  // namespace flowclass::batch

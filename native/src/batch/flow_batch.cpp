@@ -51,10 +51,10 @@ struct FlowBatchBuilder::Dictionaries {
     std::shared_ptr<const ColumnData> conn_state = names_of<flow::ConnState>();
     std::shared_ptr<const ColumnData> end_reason = names_of<flow::EndReason>();
     std::shared_ptr<const ColumnData> direction_basis = names_of<flow::DirectionBasis>();
-    std::shared_ptr<const ColumnData> protocol = make_dictionary(protocol_names());
+    std::shared_ptr<const ColumnData> protocol;
     std::shared_ptr<const ColumnData> protocol_class = names_of<fingerprint::ProtocolClass>();
     std::shared_ptr<const ColumnData> tier = names_of<fingerprint::Tier>();
-    std::shared_ptr<const ColumnData> rule = make_dictionary(rule_names());
+    std::shared_ptr<const ColumnData> rule;
     std::shared_ptr<const ColumnData> direction =
         make_dictionary({kDirectionNames.begin(), kDirectionNames.end()});
     std::shared_ptr<const ColumnData> registry_match = names_of<registry::RegistryMatch>();
@@ -63,7 +63,8 @@ struct FlowBatchBuilder::Dictionaries {
     std::shared_ptr<const ColumnData> policy_reason = names_of<policy::Reason>();
     std::shared_ptr<const ColumnData> policy_phase;
 
-    explicit Dictionaries(const policy::Policy* policy) {
+    Dictionaries(const policy::Policy* policy, const fingerprint::UserMatchers* user)
+        : protocol(make_dictionary(protocol_names(user))), rule(make_dictionary(rule_names(user))) {
         std::vector<std::string> phases;
         if (policy != nullptr) {
             for (const policy::Phase& phase : policy->options().phases) {
@@ -77,10 +78,12 @@ struct FlowBatchBuilder::Dictionaries {
 FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
                                    std::shared_ptr<const policy::Policy> policy,
                                    Extras extras,
-                                   std::unique_ptr<Anonymizer> anonymizer)
+                                   std::unique_ptr<Anonymizer> anonymizer,
+                                   std::shared_ptr<const fingerprint::UserMatchers> user)
     : registry_(std::move(registry)),
       policy_(std::move(policy)),
-      dictionaries_(std::make_shared<const Dictionaries>(policy_.get())),
+      user_(std::move(user)),
+      dictionaries_(std::make_shared<const Dictionaries>(policy_.get(), user_.get())),
       anonymizer_(std::move(anonymizer)),
       extras_(extras) {}
 
@@ -207,8 +210,8 @@ void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way
     const bool known =
         row.matcher != fingerprint::kNoMatcher && row.tier != fingerprint::Tier::none;
     const std::uint16_t matcher = known ? row.matcher : fingerprint::kNoMatcher;
-    protocol_.add(protocol_index(matcher));
-    const auto protocol_class = known ? fingerprint::matchers()[matcher].info->protocol_class
+    protocol_.add(protocol_index(matcher, user_.get()));
+    const auto protocol_class = known ? fingerprint::info_of(matcher, user_.get()).protocol_class
                                       : fingerprint::ProtocolClass::unknown;
     protocol_class_.add(static_cast<std::size_t>(protocol_class));
     add_if_some(variant_, known ? row.variant : std::string_view());
@@ -220,7 +223,7 @@ void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way
     }
     alternatives_.add(row.alternatives.size());
     for (const fingerprint::Alternative& other : row.alternatives) {
-        alternative_protocol_.add(fingerprint::matchers()[other.matcher].info->protocol);
+        alternative_protocol_.add(fingerprint::info_of(other.matcher, user_.get()).protocol);
         alternative_bits_.add(other.bits);
     }
     add_id(linked_flow_id_, row.linked);
@@ -242,7 +245,7 @@ void FlowBatchBuilder::append_checks(std::span<const fingerprint::Check> checks,
     for (std::size_t index = 0; index < checks.size(); ++index) {
         const fingerprint::Check& check = checks[index];
         const bool forward = check.direction == packet::Direction::forward;
-        rules[index] = static_cast<std::int16_t>(rule_index(check.rule));
+        rules[index] = static_cast<std::int16_t>(rule_index(check.rule, user_.get()));
         packets[index] = check.packet;
         times[index] = check.time;
         offsets[index] = check.offset;

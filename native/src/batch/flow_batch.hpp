@@ -38,7 +38,8 @@ class FlowBatchBuilder {
     FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
                      std::shared_ptr<const policy::Policy> policy,
                      Extras extras,
-                     std::unique_ptr<Anonymizer> anonymizer = nullptr);
+                     std::unique_ptr<Anonymizer> anonymizer = nullptr,
+                     std::shared_ptr<const fingerprint::UserMatchers> user = nullptr);
 
     void append(const FlowRow& row);
     // The same bit by bit: every part of every row once, rows in order, and then how many they
@@ -71,6 +72,7 @@ class FlowBatchBuilder {
 
     std::shared_ptr<const registry::Registry> registry_;
     std::shared_ptr<const policy::Policy> policy_;
+    std::shared_ptr<const fingerprint::UserMatchers> user_;
     std::shared_ptr<const Dictionaries> dictionaries_;
     std::unique_ptr<Anonymizer> anonymizer_;  // nullptr: rows say what is
     std::size_t rows_ = 0;

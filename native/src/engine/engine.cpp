@@ -42,7 +42,8 @@ Engine::Engine(Options options)
           options_.registry,
           options_.policy,
           {.heads = options_.heads, .features = options_.features},
-          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr),
+          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr,
+          options_.user),
       ended_(options_.threads),
       verdicts_(options_.threads),
       workers_(options_.threads) {
@@ -188,6 +189,14 @@ Counters Engine::counters() const {
     for (const auto& shard : shards_) {
         sum.add(shard->counters());
         sum.leaders_forgotten += shard->leaders_forgotten();
+    }
+    return sum;
+}
+
+fingerprint::UserFaults Engine::user_faults() const {
+    fingerprint::UserFaults sum;
+    for (const auto& shard : shards_) {
+        sum.add(shard->user_faults());
     }
     return sum;
 }

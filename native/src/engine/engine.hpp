@@ -53,6 +53,7 @@ class Engine {
 
     [[nodiscard]] Counters counters() const;  // since the engine was opened
     [[nodiscard]] decode::DecodeCounters decode_counters() const;
+    [[nodiscard]] fingerprint::UserFaults user_faults() const;
     [[nodiscard]] MemoryUse memory() const;
     [[nodiscard]] base::TimeNs time_first() const noexcept { return shards_.front()->time_first(); }
     [[nodiscard]] base::TimeNs time_last() const noexcept { return shards_.front()->clock(); }

@@ -46,7 +46,7 @@ Engine::Judged Engine::judge(std::span<const EndedFlow* const> flows,
             const bool named =
                 saved.matcher != fingerprint::kNoMatcher && saved.tier != fingerprint::Tier::none;
             const fingerprint::MatcherInfo* info =
-                named ? fingerprint::matchers()[saved.matcher].info : nullptr;
+                named ? &fingerprint::info_of(saved.matcher, options_.user.get()) : nullptr;
             const batch::Orientation way = batch::orientation_of(
                 flow.state().record, named ? saved.initiator : fingerprint::Initiator::not_known);
             columns.src.push_back(batch::initiator_address(flow.key(), flow.state().record, way));

@@ -7,8 +7,12 @@ namespace flowclass::engine {
 
 namespace {
 
+// Flows that a caller's fingerprint knows neither lead nor follow.
 const fingerprint::MatcherInfo& info_of(const fingerprint::Match& match) noexcept {
-    return *fingerprint::matchers()[match.matcher].info;
+    static constexpr fingerprint::MatcherInfo kNoLinks;
+    return match.matcher < fingerprint::matchers().size()
+               ? *fingerprint::matchers()[match.matcher].info
+               : kNoLinks;
 }
 
 // Where the value lies in the pool from now on; Pool::kNone when that is full.

@@ -9,6 +9,7 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "crypto/cryptopan.hpp"
+#include "fingerprint/user_matchers.hpp"
 #include "policy/policy.hpp"
 #include "registry/registry.hpp"
 
@@ -32,6 +33,7 @@ struct Options {
     std::optional<base::HashKey> hash_key;  // tests only; random otherwise
     std::shared_ptr<const registry::Registry> registry;
     std::shared_ptr<const policy::Policy> policy;
+    std::shared_ptr<const fingerprint::UserMatchers> user;  // fingerprints of the caller
 };
 
 }  // namespace flowclass::engine

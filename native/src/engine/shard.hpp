@@ -43,6 +43,9 @@ class Shard {
     [[nodiscard]] const EvidenceStore& evidence() const noexcept { return evidence_; }
     [[nodiscard]] const HeadStore& saved_heads() const noexcept { return saved_heads_; }
     [[nodiscard]] const HelloStore& hellos() const noexcept { return hellos_; }
+    [[nodiscard]] const fingerprint::UserFaults& user_faults() const noexcept {
+        return user_faults_;
+    }
     // nullptr where there are none.
     [[nodiscard]] const feature::FlowFeatures* features(std::uint32_t index) const noexcept {
         return index == FlowState::kNoFeatures ? nullptr : &features_[index];
@@ -154,6 +157,7 @@ class Shard {
         complete_;  // slots whose head is complete
     std::size_t complete_count_ = 0;
     fingerprint::Match match_;
+    fingerprint::UserFaults user_faults_;
 
     SlotCopies copies_;
     std::vector<EndedFlow> ended_;

@@ -35,6 +35,9 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
     FlowState& state = table_[slot].value;
     head::FlowHead& head = heads_.seal(state.head);
     fingerprint::match(head, match_);
+    if (options_.user) {
+        options_.user->match(head, match_, user_faults_);
+    }
     if (options_.heads) {
         state.saved_head = saved_heads_.save(head);
         counters_.heads_unsaved += state.saved_head == HeadStore::kNone ? 1U : 0U;

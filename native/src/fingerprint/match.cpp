@@ -166,6 +166,8 @@ void add_alternative(Match& out, std::uint16_t matcher, float bits) noexcept {
     out.alternative_count = last + 1;
 }
 
+}  // namespace
+
 void consider(Match& out, std::uint16_t matcher, const Evidence& evidence) noexcept {
     const Tier tier = tier_of(evidence);
     const bool better = tier > out.tier || (tier == out.tier && tier != Tier::none &&
@@ -182,7 +184,22 @@ void consider(Match& out, std::uint16_t matcher, const Evidence& evidence) noexc
     out.evidence = evidence;
 }
 
-}  // namespace
+bool passes(const Prefilter& filter, const FlowHead& head) noexcept {
+    const auto& protos = filter.ip_protos;
+    if (head.ip_proto == 0 ||
+        std::find(protos.begin(), protos.end(), head.ip_proto) == protos.end()) {
+        return false;
+    }
+    const auto wants = [&filter](const FirstPayload& payload) {
+        return !payload.bytes.empty() && payload.length >= filter.least_length &&
+               payload.length <= filter.most_length &&
+               filter.first_bytes.contains(payload.bytes[0]) &&
+               (filter.octet_at == 0 || filter.octet_at >= payload.bytes.size() ||
+                filter.octets.contains(payload.bytes[filter.octet_at]));
+    };
+    return wants(first_payload(head, Direction::forward)) ||
+           wants(first_payload(head, Direction::reverse));
+}
 
 std::span<const MatcherEntry> matchers() noexcept {
     return kMatchers;

@@ -22,7 +22,8 @@ struct Alternative {
 };
 
 struct Match {
-    std::uint16_t matcher = kNoMatcher;  // index into matchers(); never leaves the process
+    // Index into matchers(), those of the caller behind them; never leaves the process.
+    std::uint16_t matcher = kNoMatcher;
     Tier tier = Tier::none;
     Evidence evidence;
     std::array<Alternative, kMaxAlternatives> alternatives{};  // >= 16 bits, strongest first
@@ -44,5 +45,11 @@ std::span<const MatcherEntry> matchers() noexcept;
 // Reads the client's hello first, if there is one; `head` then shows it to the matchers, and points
 // into `out` from then on.
 void match(FlowHead& head, Match& out) noexcept;
+
+// Whether a head is worth a trial, asked of one prefilter alone.
+bool passes(const Prefilter& filter, const FlowHead& head) noexcept;
+
+// Takes evidence, not empty, into account: it is the best so far, or an alternative.
+void consider(Match& out, std::uint16_t matcher, const Evidence& evidence) noexcept;
 
 }  // namespace flowclass::fingerprint

@@ -21,6 +21,7 @@
 #include "python/arrow_capsule.hpp"
 #include "python/borrowed.hpp"
 #include "python/crypto_pan_key.hpp"
+#include "python/user_faults.hpp"
 
 namespace nb = nanobind;
 
@@ -153,15 +154,16 @@ nb::object text_or_none(const char* text) {
 // Class, protocol, variant, tier, registry match, policy outcome; and how many flows.
 nb::list verdicts(const Engine& self) {
     nb::list out;
+    const fingerprint::UserMatchers* const user = self.options().user.get();
+    const std::vector<std::string> names = batch::protocol_names(user);
     for (const auto& [key, flows] : self.verdicts()) {
         const bool known = key.matcher != fingerprint::kNoMatcher;
-        const auto protocol_class = known
-                                        ? fingerprint::matchers()[key.matcher].info->protocol_class
-                                        : fingerprint::ProtocolClass::unknown;
+        const auto protocol_class = known ? fingerprint::info_of(key.matcher, user).protocol_class
+                                          : fingerprint::ProtocolClass::unknown;
         const std::string variant(key.variant);
         const nb::tuple group =
             nb::make_tuple(fingerprint::to_string(protocol_class),
-                           batch::protocol_names()[batch::protocol_index(key.matcher)],
+                           names[batch::protocol_index(key.matcher, user)],
                            text_or_none(variant.empty() ? nullptr : variant.c_str()),
                            fingerprint::to_string(key.tier),
                            text_or_none(key.match ? registry::to_string(*key.match) : nullptr),
@@ -181,8 +183,10 @@ nb::dict counters(const Engine& self) {
     out["inner_problems"] = inner;
     nb::dict protocols;
     nb::dict outcomes;
+    const fingerprint::UserMatchers* const user = self.options().user.get();
+    const std::vector<std::string> names = batch::protocol_names(user);
     for (const auto& [key, flows] : self.verdicts()) {
-        const std::string& protocol = batch::protocol_names()[batch::protocol_index(key.matcher)];
+        const std::string& protocol = names[batch::protocol_index(key.matcher, user)];
         if (!protocols.contains(protocol.c_str())) {
             protocols[protocol.c_str()] = nb::dict();
         }
@@ -194,6 +198,7 @@ nb::dict counters(const Engine& self) {
     }
     out["flows_by_protocol"] = protocols;
     out["outcomes"] = outcomes;
+    out["user_faults"] = faults_dict(user, self.user_faults());
     const engine::MemoryUse memory = self.memory();
     out["table_bytes"] = memory.tables;
     out["head_bytes"] = memory.heads;
@@ -225,7 +230,8 @@ void construct(Engine* self,
                const std::optional<nb::bytes>& anonymize,
                std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
                std::shared_ptr<registry::Registry> registry,
-               std::shared_ptr<policy::Policy> policy) {
+               std::shared_ptr<policy::Policy> policy,
+               std::shared_ptr<fingerprint::UserMatchers> user) {
     engine::Options options;
     options.idle_timeout = idle_timeout_ns;
     options.active_timeout = active_timeout_ns;
@@ -246,6 +252,7 @@ void construct(Engine* self,
     }
     options.registry = std::move(registry);
     options.policy = std::move(policy);
+    options.user = std::move(user);
     new (self) Engine(std::move(options));
 }
 
@@ -274,7 +281,8 @@ void bind_engine(nb::module_& module) {
              nb::arg("anonymize") = nb::none(),
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),
-             nb::arg("policy") = nb::none())
+             nb::arg("policy") = nb::none(),
+             nb::arg("user") = nb::none())
         .def("begin_source",
              &Engine::begin_source,
              nb::arg("name"),

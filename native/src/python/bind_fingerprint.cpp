@@ -1,6 +1,7 @@
 // Fingerprints seen from Python: the list of matchers, and the match of a head built from given
 // payloads (vectors).
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -14,6 +15,7 @@
 #include "crypto/libcrypto.hpp"
 #include "fingerprint/match.hpp"
 #include "head/head_block.hpp"
+#include "python/user_faults.hpp"
 
 namespace nb = nanobind;
 using namespace flowclass;
@@ -33,8 +35,9 @@ nb::object link_or_none(fingerprint::LinkKind kind) {
 
 void describe_evidence(std::uint16_t matcher,
                        const fingerprint::Evidence& evidence,
+                       const fingerprint::UserMatchers* user,
                        nb::dict& out) {
-    out["protocol"] = std::string(fingerprint::matchers()[matcher].info->protocol);
+    out["protocol"] = std::string(fingerprint::info_of(matcher, user).protocol);
     out["variant"] = text_or_none(evidence.variant());
     out["bits"] = evidence.bits();
     out["initiator"] = static_cast<int>(evidence.initiator());
@@ -53,20 +56,31 @@ void describe_evidence(std::uint16_t matcher,
     out["checks"] = checks;
 }
 
+fingerprint::Evidence evidence_of(std::uint16_t matcher,
+                                  const head::FlowHead& head,
+                                  const fingerprint::UserMatchers* user) {
+    const std::size_t built = fingerprint::matchers().size();
+    fingerprint::UserFaults faults;
+    return matcher < built ? fingerprint::matchers()[matcher].match(head)
+                           : user->evidence(matcher - built, head, faults);
+}
+
 // A match says of the losers only who they are: what they found is asked again.
-nb::dict describe(const head::FlowHead& head, const fingerprint::Match& found) {
+nb::dict describe(const head::FlowHead& head,
+                  const fingerprint::Match& found,
+                  const fingerprint::UserMatchers* user) {
     nb::dict out;
     out["checks"] = nb::list();
     if (found.matcher != fingerprint::kNoMatcher) {
-        describe_evidence(found.matcher, found.evidence, out);
+        describe_evidence(found.matcher, found.evidence, user, out);
     }
     out["tier"] = fingerprint::to_string(found.tier);
     nb::list alternatives;
     for (std::size_t index = 0; index < found.alternative_count; ++index) {
         const std::uint16_t matcher = found.alternatives[index].matcher;
-        const fingerprint::Evidence evidence = fingerprint::matchers()[matcher].match(head);
+        const fingerprint::Evidence evidence = evidence_of(matcher, head, user);
         nb::dict row;
-        describe_evidence(matcher, evidence, row);
+        describe_evidence(matcher, evidence, user, row);
         row["tier"] = fingerprint::to_string(fingerprint::tier_of(evidence));
         alternatives.append(row);
     }
@@ -81,7 +95,8 @@ nb::dict match_payloads(std::uint8_t ip_proto,
                         std::uint16_t src_port,
                         std::uint16_t dst_port,
                         bool from_start,
-                        const std::vector<Given>& payloads) {
+                        const std::vector<Given>& payloads,
+                        std::shared_ptr<fingerprint::UserMatchers> user) {
     head::HeadPool pool(1);
     std::uint32_t index = head::HeadPool::kNone;
     std::uint32_t number = 0;
@@ -114,7 +129,13 @@ nb::dict match_payloads(std::uint8_t ip_proto,
     head::FlowHead& head = index == head::HeadPool::kNone ? none : pool.seal(index);
     fingerprint::Match found;
     fingerprint::match(head, found);
-    return describe(head, found);
+    fingerprint::UserFaults faults;
+    if (user) {
+        user->match(head, found, faults);
+    }
+    nb::dict out = describe(head, found, user.get());
+    out["faults"] = faults_dict(user.get(), faults);
+    return out;
 }
 
 nb::list list_matchers() {
@@ -180,6 +201,7 @@ void bind_fingerprint(nb::module_& module) {
                nb::arg("dst_port"),
                nb::arg("from_start"),
                nb::arg("payloads"),
+               nb::arg("user") = nb::none(),
                "Match one head built from (direction, time_ns, wire length, octets, tcp sequence "
                "offset) tuples.");
 }

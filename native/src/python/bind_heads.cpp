@@ -3,6 +3,7 @@
 // its column.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "fingerprint/link.hpp"
 #include "head/head_policy.hpp"
 #include "python/arrow_capsule.hpp"
+#include "python/user_faults.hpp"
 
 namespace nb = nanobind;
 
@@ -170,6 +172,7 @@ bool restore(Restored& out, const Rows& rows, const Entries& entries, std::size_
 
 // The other flow was found when the capture was classified; it counts as it did then.
 void add_link(fingerprint::Match& found,
+              const fingerprint::UserMatchers* user,
               std::int8_t link,
               base::TimeNs time,
               batch::FlowRow& row,
@@ -179,7 +182,7 @@ void add_link(fingerprint::Match& found,
         return;
     }
     const fingerprint::LinkRule& rule = fingerprint::kLinkRules[static_cast<std::size_t>(link)];
-    const auto& follows = fingerprint::matchers()[found.matcher].info->follows;
+    const auto& follows = fingerprint::info_of(found.matcher, user).follows;
     if (std::find(follows.begin(), follows.end(), rule.kind) == follows.end()) {
         return;
     }
@@ -195,20 +198,24 @@ void add_link(fingerprint::Match& found,
         row.bits, found.evidence.both_directions(), found.evidence.assigned_ip_protocol());
 }
 
-nb::tuple match_heads(const nb::dict& given) {
+nb::tuple match_heads(const nb::dict& given, std::shared_ptr<fingerprint::UserMatchers> user) {
     const Rows rows(given);
     const Entries entries(given);
-    batch::FlowBatchBuilder builder(nullptr, nullptr, {});
+    batch::FlowBatchBuilder builder(nullptr, nullptr, {}, nullptr, user);
     std::string turned(rows.count, '\0');
     flow::FlowKey key;
     key.version = 4;
     const feature::Accumulators sums;
     fingerprint::Match found;
+    fingerprint::UserFaults faults;
     Restored restored;
     std::vector<fingerprint::Check> checks;
     for (std::size_t number = 0; number < rows.count; ++number) {
         const bool src_is_first = restore(restored, rows, entries, number);
         fingerprint::match(restored.head, found);
+        if (user) {
+            user->match(restored.head, found, faults);
+        }
         flow::FlowRecord record;
         record.from_syn = rows.from_syn[number] != 0;
         record.initiator_forward = src_is_first;
@@ -226,7 +233,7 @@ nb::tuple match_heads(const nb::dict& given) {
                                 ? fingerprint::Initiator::not_known
                                 : found.evidence.initiator();
             checks.assign(found.evidence.checks().begin(), found.evidence.checks().end());
-            add_link(found, rows.link[number], rows.link_time[number], row, checks);
+            add_link(found, user.get(), rows.link[number], rows.link_time[number], row, checks);
             row.checks = checks;
         }
         row.alternatives = std::span(found.alternatives).first(found.alternative_count);
@@ -240,7 +247,8 @@ nb::tuple match_heads(const nb::dict& given) {
         builder.append(row);
     }
     return nb::make_tuple(PyFlowBatch(builder.finish({""})),
-                          nb::bytes(turned.data(), turned.size()));
+                          nb::bytes(turned.data(), turned.size()),
+                          faults_dict(user.get(), faults));
 }
 
 nb::list link_rules() {
@@ -261,8 +269,9 @@ void bind_heads(nb::module_& module) {
         "match_heads",
         &match_heads,
         nb::arg("columns"),
-        "Match saved heads again. Gives a batch whose verdict columns count, and for each row "
-        "whether src and dst have changed places.");
+        nb::arg("user") = nb::none(),
+        "Match saved heads again. Gives a batch whose verdict columns count, for each row whether "
+        "src and dst have changed places, and how often users' functions failed.");
     module.def("link_rules",
                &link_rules,
                "The rules of linked flows: id, meaning, bits, and the kind of the leading flow.");

@@ -11,6 +11,7 @@ void bind_judge(nanobind::module_& module);
 void bind_live(nanobind::module_& module);
 void bind_policy(nanobind::module_& module);
 void bind_registry(nanobind::module_& module);
+void bind_user(nanobind::module_& module);
 
 NB_MODULE(_core, module) {
     module.doc() =
@@ -20,6 +21,7 @@ NB_MODULE(_core, module) {
     bind_anonymize(module);
     bind_batch(module);
     bind_fingerprint(module);
+    bind_user(module);
     bind_engine(module);
     bind_frames(module);
     bind_heads(module);

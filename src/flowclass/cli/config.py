@@ -25,7 +25,8 @@ PATHS = frozenset({"registry", "policy", "output", "key_file", "desk"})
 
 READERS = ("classify", "match", "judge", "report", "registry.check", "registry.build")
 """The commands that read options from files, by their modules."""
-NOT_KEYS = frozenset({"config", "help"})
+NOT_KEYS = frozenset({"config", "help", "udf"})
+"""Not set by files; ``udf`` because it runs code, and ``./flowclass.toml`` is read unasked."""
 
 DESK = "desk"
 DESK_KEYS = ("desk", "who", "overdue_hours")

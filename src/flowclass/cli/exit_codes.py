@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from flowclass.errors import ConfigError, FlowclassError, OutputError, SchemaError, SourceError
+from flowclass.errors import ConfigError, FlowclassError, OutputError, SchemaError, SourceError, UserFunctionError
 from flowclass.types import SourceReport
 
 
@@ -27,6 +27,7 @@ def of_error(error: FlowclassError) -> Exit:
     """Give the exit code of an error that ended a command."""
     kinds: tuple[tuple[type[FlowclassError], Exit], ...] = (
         (ConfigError, Exit.CONFIG),
+        (UserFunctionError, Exit.CONFIG),
         (OutputError, Exit.OUTPUT),
         (SourceError, Exit.NO_INPUT),
         (SchemaError, Exit.NO_INPUT),

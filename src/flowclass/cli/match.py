@@ -13,7 +13,8 @@ from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, with_config
 from flowclass.cli.output import Output, fill, place_of, sink_for, with_output
-from flowclass.cli.summary import delivered_json, output_lines
+from flowclass.cli.summary import delivered_json, fault_lines, output_lines
+from flowclass.cli.udf import udf_metadata, user_functions, with_udf
 from flowclass.engine import rules_sha256
 from flowclass.pipeline.match import SavedHeads
 from flowclass.pipeline.records import at_beginning, at_end
@@ -25,6 +26,7 @@ from flowclass.version import __version__
 @click.argument("flows", type=click.Path(path_type=Path))
 @with_config
 @with_output
+@with_udf
 @with_anonymize
 @click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error.")
 @common
@@ -37,7 +39,8 @@ def match(flows: Path, quiet: bool, as_json: bool, **given: Any) -> int:
     """
     place = place_of(given, source=flows)
     anonymizer = anonymizer_of(given["anonymize"], given["key_file"], quiet=quiet)
-    heads = SavedHeads(flows, anonymizer)
+    udf = user_functions(given["udf"])
+    heads = SavedHeads(flows, anonymizer, udf)
     shown = str(flows) if anonymizer is None else source_name(0)
     metadata = at_beginning(heads.metadata) | {
         "flowclass.schema": SCHEMA_VERSION,
@@ -45,6 +48,7 @@ def match(flows: Path, quiet: bool, as_json: bool, **given: Any) -> int:
         "flowclass.rules_sha256": rules_sha256(),
         "flowclass.inputs": msgspec.json.encode([{"name": shown, "size": flows.stat().st_size}]).decode(),
         **({} if anonymizer is None else anonymizer.metadata()),
+        **udf_metadata(udf),
     }
     made = Output(name=place.name, sink=sink_for(place, heads.schema, metadata))
     fill([made.sink], heads, lambda: at_end(heads.metadata))
@@ -55,10 +59,13 @@ def match(flows: Path, quiet: bool, as_json: bool, **given: Any) -> int:
             "changed": heads.changed,
             "output": place.name,
             "delivered": delivered_json(made) or None,
+            "user_faults": dict(heads.faults),
         }
         click.echo(msgspec.json.encode(said).decode(), err=place.target is None)
     elif not quiet:
         click.echo(f"flows     {heads.rows:,} matched again, {heads.changed:,} with another verdict", err=True)
+        for line in fault_lines(heads.faults):
+            click.echo(line, err=True)
         if made.delivered is not None:
             click.echo("\n".join(output_lines(made)), err=True)
     return Exit.PARTIAL if made.delivered is not None and made.delivered.dropped else Exit.DONE

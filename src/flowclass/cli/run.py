@@ -15,6 +15,7 @@ from flowclass.cli.anonymize import anonymizer_of, with_anonymize
 from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import Command, setting
 from flowclass.cli.output import NO_ROWS, Output, place_of, sink_for
+from flowclass.cli.udf import udf_metadata, user_functions, with_udf
 from flowclass.cli.values import duration, size
 from flowclass.engine import rules_sha256
 from flowclass.pipeline.batch import Files, Run, RunOptions
@@ -43,6 +44,7 @@ def with_run(command: Command) -> Command:
         setting("--active-timeout", type=duration, default="30m", show_default=True, help="An old flow is cut."),
         setting("--features", is_flag=True, help="Columns of statistics too: lengths, times, control bits, entropy."),
         setting("--heads", is_flag=True, help="Keep what the fingerprints saw, for match. It holds payload."),
+        with_udf,
         with_anonymize,
         setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation."),
         click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error."),
@@ -83,6 +85,7 @@ def run_options(given: dict[str, Any], *, files: Files = "stream", latency_s: fl
             heads=given["heads"],
             features=given["features"],
             anonymize=anonymize,
+            udf=user_functions(given["udf"]),
         ),
     )
 
@@ -114,7 +117,8 @@ def open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[Output
     outputs: list[Output] = []
     if not to_terminal and not (output is None and form is None and given["table"]):
         place = place_of(given)
-        schema = arrow_schema(heads=given["heads"], features=given["features"])
+        engine = run.options.engine
+        schema = arrow_schema(heads=engine.heads, features=engine.features, udf=engine.udf)
         sinks.append(sink_for(place, schema, _metadata(run)))
         outputs.append(Output(name=place.name, sink=sinks[0]))
     if to_terminal or given["table"]:
@@ -144,6 +148,7 @@ def _metadata(run: Run) -> dict[str, str]:
         f" active_timeout_ns={timeouts.active_timeout_ns} tcp_linger_ns={timeouts.tcp_linger_ns}"
         f" vlan_in_key={timeouts.vlan_in_key} tunnels={timeouts.tunnels} files={options.files}",
         **({} if timeouts.anonymize is None else timeouts.anonymize.metadata()),
+        **udf_metadata(timeouts.udf),
     }
 
 

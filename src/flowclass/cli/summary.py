@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -185,11 +186,22 @@ def _notes(run: Run) -> list[str]:
             f"links     {counters['leaders_forgotten']:,} flows that may have set up others were forgotten early; give"
             " more --memcap"
         )
+    lines += fault_lines(counters.get("user_faults", {}))
     if not crypto_library():
         lines.append(
             "crypto    no libcrypto 3 or 1.1 was found: ja4 is null, QUIC hellos are not read; install OpenSSL"
         )
     return lines
+
+
+def fault_lines(faults: Mapping[str, Sequence[int]]) -> list[str]:
+    """Say how often users' own functions failed."""
+    return [
+        f"faults    {clean(name)}: raised {failed:,} times, claimed {refused:,} times what cannot be; there it says"
+        " nothing"
+        for name, (failed, refused) in sorted(faults.items())
+        if failed or refused
+    ]
 
 
 def balance_json(balance: Balance) -> dict[str, Any]:

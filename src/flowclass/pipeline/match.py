@@ -6,14 +6,16 @@ the verdict is another one now, these columns are null.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from flowclass import _core
 from flowclass.anonymize import CryptoPan, refuse_anonymized
+from flowclass.engine import UserFunctions
 from flowclass.pipeline.records import JUDGED, Records, as_text, encoded, octets_of
 from flowclass.schema import arrow_schema
+from flowclass.types import UserFunction, check_udf
 
 ROWS = 8192
 VERDICT = (
@@ -39,7 +41,7 @@ SIDES = (
 )
 
 
-def match(flows: str | Path | Any, *, anonymize: CryptoPan | None = None) -> Any:
+def match(flows: str | Path | Any, *, anonymize: CryptoPan | None = None, udf: tuple[UserFunction, ...] = ()) -> Any:
     """Match saved heads again, without the capture.
 
     Parameters
@@ -48,6 +50,9 @@ def match(flows: str | Path | Any, *, anonymize: CryptoPan | None = None) -> Any
         What ``classify`` gave with ``heads``: Parquet or Arrow, or the records themselves.
     anonymize : CryptoPan, optional
         The key by which the records given have other addresses; they have no heads then.
+    udf : tuple of Fingerprint and FlowFunction
+        Users' own functions: fingerprints compete for the verdict, features and scorers make columns. They read no
+        feature columns here.
 
     Returns
     -------
@@ -71,7 +76,7 @@ def match(flows: str | Path | Any, *, anonymize: CryptoPan | None = None) -> Any
     """
     import pyarrow as pa
 
-    heads = SavedHeads(flows, anonymize)
+    heads = SavedHeads(flows, anonymize, udf)
     return pa.RecordBatchReader.from_batches(heads.schema, iter(heads))
 
 
@@ -86,8 +91,12 @@ class SavedHeads:
         Records given so far, and those of them whose verdict is another one now.
     """
 
-    def __init__(self, flows: str | Path | Any, anonymize: CryptoPan | None = None) -> None:
-        self.schema = arrow_schema(heads=anonymize is None)
+    def __init__(
+        self, flows: str | Path | Any, anonymize: CryptoPan | None = None, udf: tuple[UserFunction, ...] = ()
+    ) -> None:
+        check_udf(udf, features=False)
+        self._functions = UserFunctions(udf)
+        self.schema = arrow_schema(heads=anonymize is None, udf=udf)
         self._anonymize = anonymize
         self._kept = arrow_schema(heads=True)
         self.rows = 0
@@ -101,6 +110,11 @@ class SavedHeads:
         """What the input says about its run; at the end, when all was read."""
         return self._records.metadata
 
+    @property
+    def faults(self) -> Mapping[str, tuple[int, int]]:
+        """How often users' functions failed so far, and how often what they said was refused, by their names."""
+        return self._functions.faults
+
     def __iter__(self) -> Iterator[Any]:
         """Give the record batches."""
         made = self._matched()
@@ -108,20 +122,21 @@ class SavedHeads:
 
     def _matched(self) -> Iterator[Any]:
         for batch in self._records:
-            made, changed = _matched(batch, self._kept)
+            made, changed, faults = _matched(batch, self._kept, self._functions.native)
+            self._functions.count(faults)
             self.rows += made.num_rows
             self.changed += changed
-            yield made
+            yield self._functions.with_columns(made)
 
 
-def _matched(batch: Any, schema: Any) -> tuple[Any, int]:
-    """Give one batch with its verdicts made anew, and how many of them are other ones."""
+def _matched(batch: Any, schema: Any, user: _core.UserMatchers | None) -> tuple[Any, int, dict[str, tuple[int, int]]]:
+    """Give one batch with its verdicts made anew, how many of them are other ones, and what users' functions failed."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     batch = pa.record_batch([batch.column(field.name) for field in schema], schema=schema)
-    native, flags = _core.match_heads(_columns(batch))
+    native, flags, faults = _core.match_heads(_columns(batch), user)
     made = pa.record_batch(native)
     columns = {field.name: batch.column(field.name) for field in schema}
     columns.update({name: made.column(name) for name in VERDICT})
@@ -139,7 +154,7 @@ def _matched(batch: Any, schema: Any) -> tuple[Any, int]:
     if count:
         for name in JUDGED:
             columns[name] = _null_where(changed, columns[name])
-    return pa.record_batch([columns[field.name] for field in schema], schema=schema), count
+    return pa.record_batch([columns[field.name] for field in schema], schema=schema), count, faults
 
 
 def _columns(batch: Any) -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Result:
         self._run = run
         self._table: pa.Table | None = None
         self._started = False
-        self.schema = arrow_schema(heads=run.options.engine.heads, features=run.options.engine.features)
+        engine = run.options.engine
+        self.schema = arrow_schema(heads=engine.heads, features=engine.features, udf=engine.udf)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Give the record batches."""

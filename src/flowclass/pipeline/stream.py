@@ -47,7 +47,8 @@ class Stream:
         self._stop = Stop()
         self._run = Run(sources, options, problems=problems, stop=self._stop)
         self._started = False
-        self.schema = arrow_schema(heads=options.engine.heads, features=options.engine.features)
+        engine = options.engine
+        self.schema = arrow_schema(heads=engine.heads, features=engine.features, udf=engine.udf)
 
     def __iter__(self) -> Generator[pa.RecordBatch, None, None]:
         """Give the record batches."""
