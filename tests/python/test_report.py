@@ -360,7 +360,10 @@ def test_no_policy_and_no_registry(tmp_path: Path) -> None:
     assert sum(row["flows"] for row in figures["endpoints"]["ranked"]) == len(tunnels)
     assert figures["timeline"]["series"] == ["vpn", "app"]
     assert {row["outcome"] for row in figures["outcomes"]} == {"not_judged"}
-    assert b"No policy was asked" in page(figures)
+    made = page(figures).decode()
+    assert "No policy was asked" in made
+    assert "had tunnels about which no registry was asked" in made
+    assert "without a valid registration;" not in made, "nobody looked"
 
 
 def test_all_kinds_of_files_give_the_same(tmp_path: Path, rows: Rows) -> None:
@@ -606,7 +609,11 @@ def test_a_run_without_flows(tmp_path: Path, flowclass_command: Command) -> None
     run = written(tmp_path, [])
     ended = flowclass_command("report", run, "--registry", SAMPLE)
     assert (ended.code, "The run holds no flows." in ended.out) == (0, True)
-    assert b"The run holds no flows." in page(figures_of(run, ReportOptions(registry=Registry.load(SAMPLE))))
+    made = page(figures_of(run, ReportOptions(registry=Registry.load(SAMPLE)))).decode()
+    assert "The run holds no flows." in made
+    assert re.findall(r'<section id="(\w+)"', made) == ["balance", "provenance", "limits"], (
+        "nothing to say in the others"
+    )
 
 
 def test_a_browser_takes_the_page(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
     ("provenance", "Where this comes from", sections.provenance),
     ("limits", "What this cannot say", sections.limits),
 )
+OF_EMPTY = ("balance", "provenance", "limits")  # parts of a run without flows
 
 
 def page(figures: dict[str, Any]) -> bytes:
@@ -49,11 +50,12 @@ def page(figures: dict[str, Any]) -> bytes:
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none';"
         " form-action 'none'"
     )
-    links = "".join(f'<li><a href="#{name}">{text(title)}</a></li>' for name, title, _ in SECTIONS)
+    shown = [one for one in SECTIONS if figures["run"]["records"] or one[0] in OF_EMPTY]
+    links = "".join(f'<li><a href="#{name}">{text(title)}</a></li>' for name, title, _ in shown)
     parts = "\n".join(
         f'<section id="{name}" aria-labelledby="h-{name}"><h2 id="h-{name}">{text(title)}</h2>\n'
         f"{make(figures)}</section>"
-        for name, title, make in SECTIONS
+        for name, title, make in shown
     )
     made = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -81,7 +83,7 @@ def _head(figures: dict[str, Any]) -> str:
     when = f"{instant(run['time_start'])} to {instant(run['time_end'])} UTC" if run["records"] else "no flows"
     shown = [name for name in reversed(OUTCOMES) if name in counts or name in ("violation", "review")]
     tiles = [(name, counts.get(name, 0), name.replace("_", " ")) for name in shown if run["judged"]]
-    if figures["inside"]["known"]:
+    if figures["inside"]["known"] and run["records"]:
         tiles.append(("", figures["inside"]["total"], "inside hosts affected"))
     tiles.append(("", run["records"], "flows in all"))
     listed = "".join(f'<li class="t-{name}"><b>{count:,}</b>{text(said)}</li>' for name, count, said in tiles)

@@ -72,9 +72,15 @@ def threshold(figures: dict[str, Any]) -> str:
         )
         for row in rows
     ]
+    if figures["run"]["judged"]:
+        begun = (
+            f"The policy as it is counts {many(accused, 'flow')} as violations and trial violations. The table says how"
+            " many there would be if another tier were the least that accuses."
+        )
+    else:
+        begun, chart = "No policy was asked. The last columns say what one that enforces everything would count.", ""
     return (
-        f"<p>The policy as it is counts {many(accused, 'flow')} as violations and trial violations. The table says how"
-        " many there would be if another tier were the least that accuses. A lower tier finds more and errs more.</p>"
+        f"<p>{begun} A lower tier finds more and errs more.</p>"
         + chart
         + table("t-thresholds", "Violations and trial violations by threshold", columns, counted)
         + '<p class="soft">Reviews count at a threshold where the tier alone had made them reviews. The last three'
@@ -125,10 +131,16 @@ def hosts(figures: dict[str, Any]) -> str:
     without = inside["flows_without_inside_end"]
     return (
         f"<p>Inside means {text(inside['rule'], 2000)}. {many(inside['total'], 'inside host')} had flows that count and"
-        f" have no valid registration; {many(without, 'such flow')} had no inside end and stand in no row here.</p>"
+        f" {_of_registry(figures)}; {many(without, 'such flow')} had no inside end and stand in no row here.</p>"
         + (chart + summary if drawn else "")
         + table("t-hosts", "Inside hosts, the gravest first", columns, rows, left_out=inside["left_out"])
     )
+
+
+def _of_registry(figures: dict[str, Any]) -> str:
+    if figures["run"]["looked_up"]:
+        return "have no valid registration"
+    return "may be registered or not, as no registry was asked"
 
 
 def endpoints(figures: dict[str, Any]) -> str:
@@ -165,8 +177,9 @@ def endpoints(figures: dict[str, Any]) -> str:
         )
         for row in found["ranked"]
     ]
+    asked = "" if figures["run"]["looked_up"] else " No registry was asked: these are the endpoints of all that counts."
     return (
-        f"<p>{found['addresses']:,} different addresses, by protocol and port, the gravest first."
+        f"<p>{found['addresses']:,} different addresses, by protocol and port, the gravest first.{asked}"
         " The endpoint is the end of the flow that is not inside; where that is both or neither, the one that answered."
         " The example is the flow with the most evidence: its command shows the octets, with --pcap CAPTURE.</p>"
         + table("t-endpoints", "Endpoints without a valid registration", columns, rows, left_out=found["left_out"])

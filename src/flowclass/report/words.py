@@ -143,9 +143,9 @@ def headline(figures: dict[str, Any]) -> list[str]:
     if not hosts["known"]:
         return [*said, "Addresses are anonymised: which hosts are inside is not known without --scope."]
     sure = sum(row["hosts"] for row in hosts["by_outcome_and_tier"] if row["tier"] == "confirmed")
+    which = "without a valid registration" if run["looked_up"] else "about which no registry was asked"
     said.append(
-        f"{many(hosts['total'], 'inside host')} had tunnels without a valid registration;"
-        f" for {sure:,} of them the protocol is confirmed."
+        f"{many(hosts['total'], 'inside host')} had tunnels {which}; for {sure:,} of them the protocol is confirmed."
     )
     return said
 
