@@ -108,6 +108,15 @@ class Engine:
         """Say that the wire was silent until ``now_ns``."""
         self._native.advance(now_ns)
 
+    def restart_clock(self) -> None:
+        """End every flow, ``forced``; the next packet's time is taken as it is, also when it is before all others."""
+        self._native.restart_clock()
+
+    @property
+    def bursts_behind(self) -> int:
+        """Bursts in a row, up to the last one, whose last packet was more than a minute before the clock."""
+        return self._native.bursts_behind
+
     def flush(self) -> None:
         """Make the rows so far a batch, however few they are."""
         self._native.flush()

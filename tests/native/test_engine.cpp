@@ -1,5 +1,6 @@
 // The engine on hand-made captures: timeouts, TCP's end, segments, eviction, the balance, and that
 // neither cuts nor threads change anything.
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -207,6 +208,53 @@ TEST(a_full_table_evicts_and_counts) {
     CHECK_EQ(seen.packets.size(), 5000U);
     CHECK(seen.counters.evicted > 3000);
     CHECK_EQ(seen.counters.in_flows.packets, 5000U);
+}
+
+// The flow that is due next may be one whose packets the wheel was not told of: being active it
+// stays.
+TEST(an_active_flow_outlives_a_flood_of_new_ones) {
+    engine::Options options;
+    options.memcap = 1;
+    std::vector<Frame> frames;
+    for (std::uint32_t host = 0; host < 100'000; ++host) {
+        const base::TimeNs now = host * (kSecond / 1000);
+        frames.push_back(udp(now, 1000 + host, 10, 2, 20));
+        if (host % 100 == 0) {
+            frames.push_back(udp(now, 1, 10, 2, 20));
+        }
+    }
+    const Run seen = run(frames, options);
+    CHECK_EQ(seen.packets.size(), 100'001U);
+    CHECK_EQ(std::ranges::count(seen.packets, 1000U), 1);
+    CHECK(seen.counters.evicted > 98'000);
+    CHECK_EQ(seen.counters.ended[static_cast<std::size_t>(flow::EndReason::evicted)],
+             seen.counters.evicted);
+}
+
+TEST(a_clock_that_begins_anew_ends_every_flow) {
+    engine::Engine engine({});
+    engine.begin_source("test");
+    const auto push = [&engine](const Frame& frame) {
+        const packet::PacketView view{
+            frame.time, frame.bytes, static_cast<std::uint32_t>(frame.bytes.size()), 101, 1};
+        engine.push_packets(std::span(&view, 1));
+    };
+    push(udp(1000 * kSecond, 1, 10, 2, 20));
+    CHECK_EQ(engine.bursts_behind(), 0U);
+    push(udp(5 * kSecond, 1, 10, 2, 20));
+    push(udp(939 * kSecond, 1, 10, 2, 20));
+    CHECK_EQ(engine.bursts_behind(), 2U);
+    engine.restart_clock();
+    CHECK(!engine.started());
+    CHECK_EQ(engine.counters().ended[static_cast<std::size_t>(flow::EndReason::forced)], 1U);
+    CHECK_EQ(engine.memory().flows_alive, 0U);
+    push(udp(6 * kSecond, 1, 10, 2, 20));
+    CHECK_EQ(engine.time_last(), 6 * kSecond);
+    CHECK_EQ(engine.time_first(), 5 * kSecond);
+    engine.advance(200 * kSecond);
+    CHECK_EQ(engine.counters().ended[static_cast<std::size_t>(flow::EndReason::idle)], 1U);
+    engine.flush();
+    CHECK_EQ(engine.poll().size(), 1U);
 }
 
 TEST(time_going_backwards_or_far_is_survived) {

@@ -174,6 +174,15 @@ std::string json_of(const engine::Engine& engine) {
     out.open('{');
     write_numbers(counters_of(engine, counters), out);
     write_skipped(counters.skipped, out);
+    out.name("flows_by_end_reason").open('{');
+    for (std::size_t reason = 0; reason < counters.ended.size(); ++reason) {
+        out.name(flow::to_string(static_cast<flow::EndReason>(reason)))
+            .number(counters.ended[reason]);
+    }
+    out.close('}');
+    out.name("heads_cut").number(counters.heads_cut);
+    out.name("flows_alive").number(engine.memory().flows_alive);
+    out.name("memcap").number(engine.options().memcap);
     out.name("inner_problems").open('{');
     for (const decode::DecodeCounterName& row : decode::kDecodeCounterNames) {
         out.name(row.name).number(decoded.*row.member);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "flow/flow_record.hpp"
 #include "packet/decoded_packet.hpp"
 
 namespace flowclass::engine {
@@ -62,8 +63,10 @@ struct Counters {
     SkipCounters skipped;
     std::uint64_t inner_packets = 0;  // IP packets inside tunnels, counted in their own flows
     std::uint64_t flows = 0;          // ended
+    std::array<std::uint64_t, static_cast<std::size_t>(flow::EndReason::count_)> ended{};  // by why
     std::uint64_t evicted = 0;
-    std::uint64_t heads_refused = 0;  // flows without a head because the pool was empty
+    std::uint64_t heads_cut = 0;      // heads matched early because the pool was empty
+    std::uint64_t heads_refused = 0;  // flows without a head because there is no pool
     std::uint64_t heads_unsaved = 0;  // rows without their head because its store was full
     std::uint64_t leaders_forgotten =
         0;                               // flows that might have led others: too many for the table
@@ -84,7 +87,11 @@ struct Counters {
         }
         inner_packets += other.inner_packets;
         flows += other.flows;
+        for (std::size_t reason = 0; reason < ended.size(); ++reason) {
+            ended[reason] += other.ended[reason];
+        }
         evicted += other.evicted;
+        heads_cut += other.heads_cut;
         heads_refused += other.heads_refused;
         heads_unsaved += other.heads_unsaved;
         leaders_forgotten += other.leaders_forgotten;

@@ -128,6 +128,10 @@ void Engine::advance(base::TimeNs now) {
     on_all_shards(false, [now](Shard& shard) { shard.advance(now); });
 }
 
+void Engine::restart_clock() {
+    on_all_shards(false, [](Shard& shard) { shard.restart_clock(); });
+}
+
 void Engine::finish() {
     if (finished_) {
         return;
@@ -216,6 +220,7 @@ MemoryUse Engine::memory() const {
         use.heads += shard->head_bytes();
         use.evidence += shard->evidence_bytes();
         use.peak_flows += shard->peak_flows();
+        use.flows_alive += shard->flows_alive();
     }
     use.bytes_per_flow = Table::bytes_per_flow();
     return use;

@@ -25,6 +25,7 @@ struct MemoryUse {
     std::size_t heads = 0;
     std::size_t evidence = 0;
     std::size_t peak_flows = 0;
+    std::size_t flows_alive = 0;
     std::size_t bytes_per_flow = 0;  // of the table, index included
 };
 
@@ -43,6 +44,9 @@ class Engine {
     void push_packets(std::span<const packet::PacketView> views);
     const capture::CaptureReport& end_source();
     void advance(base::TimeNs now);
+    // Ends every flow (`forced`), and takes the next packet's time as it is, also when it is long
+    // before the clock: for the caller who knows that the clock of the packets was set.
+    void restart_clock();
     void finish();
 
     // Makes the rows so far a batch, so that poll() gives them now.
@@ -57,6 +61,11 @@ class Engine {
     [[nodiscard]] MemoryUse memory() const;
     [[nodiscard]] base::TimeNs time_first() const noexcept { return shards_.front()->time_first(); }
     [[nodiscard]] base::TimeNs time_last() const noexcept { return shards_.front()->clock(); }
+    // Bursts in a row, up to the last one, whose last packet was more than a minute before the
+    // clock.
+    [[nodiscard]] std::uint64_t bursts_behind() const noexcept {
+        return shards_.front()->bursts_behind();
+    }
     [[nodiscard]] bool started() const noexcept { return shards_.front()->started(); }
     // Of the flows that have ended.
     [[nodiscard]] std::vector<VerdictCount> verdicts() const;

@@ -121,18 +121,19 @@ void Shard::end_source() noexcept {
 
 void Shard::advance(base::TimeNs now) noexcept {
     see_time(now);
+    count_behind(now);
     turn_wheel();
 }
 
 void Shard::see_time(base::TimeNs time) noexcept {
+    time_first_ = std::min(time_first_, time);
     if (!started_) {
         started_ = true;
-        clock_ = time_first_ = time;
+        clock_ = time;
         wheel_.start(time);
         return;
     }
     clock_ = std::max(clock_, time);
-    time_first_ = std::min(time_first_, time);
 }
 
 // One burst: decode all, then keys and index lines, then slots, then the flows themselves.
@@ -162,6 +163,9 @@ void Shard::on_views(std::span<const packet::PacketView> views) noexcept {
             // on_layer() takes the IP packet's own octets off again.
             counters_.link_overhead_bytes += static_cast<std::int64_t>(view.wire_length);
         }
+    }
+    if (!views.empty()) {
+        count_behind(views.back().time);
     }
     on_layers();
     turn_wheel();
@@ -365,26 +369,8 @@ void Shard::note_payload(std::uint32_t slot,
         if (heads_.take_answer(state.head, direction)) {
             close_sooner(slot, base::saturating_add(frame.clock, head::kHeadTime));
         }
-    } else {
-        const flow::FlowRecord& record = state.record;
-        const std::uint32_t opened =
-            heads_.open(layer, frame.time, {record.next_seq, record.tcp.syn});
-        if (opened == head::HeadPool::kNone) {
-            state.head_done = true;
-            ++counters_.heads_refused;
-            return;
-        }
-        state.head = opened & FlowState::kNoHead;
-        const head::HeadTime time =
-            head::head_time(layer.payload, layer.datagram_length, layer.ip_proto);
-        heads_.set_deadline(opened, base::saturating_add(frame.clock, time.most));
-        if (time.less_once_answered) {
-            heads_.wait_for_answer(opened);
-        }
-        if (state.wheel_checked) {
-            wheel_.remove(slot, table_.links());
-            wheel_.schedule(slot, wake_of(state), table_.links());
-        }
+    } else if (!open_head(slot, layer, frame)) {
+        return;
     }
     const std::uint32_t payload_packet = heads_.payload_packets(state.head) + 1;
     if (heads_.add(state.head, layer, direction, frame.time, payload_packet)) {

@@ -28,6 +28,8 @@ class Shard {
     void push_packets(std::span<const packet::PacketView> views) noexcept;
     void end_source() noexcept;
     void advance(base::TimeNs now) noexcept;
+    // Ends every flow; the clock begins anew with the next packet, wherever that stands.
+    void restart_clock() noexcept;
     void finish() noexcept;
 
     // Ended flows that no later packet can come before, in order where rows are
@@ -64,6 +66,9 @@ class Shard {
     }
     [[nodiscard]] std::uint64_t leaders_forgotten() const noexcept { return links_.forgotten(); }
     [[nodiscard]] std::size_t peak_flows() const noexcept { return table_.peak(); }
+    [[nodiscard]] std::size_t flows_alive() const noexcept { return table_.size(); }
+    // Bursts in a row, up to the last one, whose last packet was long before the clock.
+    [[nodiscard]] std::uint64_t bursts_behind() const noexcept { return behind_; }
     [[nodiscard]] base::TimeNs clock() const noexcept { return clock_; }
     [[nodiscard]] base::TimeNs time_first() const noexcept { return time_first_; }
     [[nodiscard]] bool started() const noexcept { return started_; }
@@ -84,6 +89,7 @@ class Shard {
     void on_layers() noexcept;
     void on_heads() noexcept;
     void see_time(base::TimeNs time) noexcept;
+    void count_behind(base::TimeNs time) noexcept;
     void make_keys() noexcept;
     void on_layer(std::size_t index) noexcept;
     std::uint32_t touch(const packet::FlowLayer& layer,
@@ -116,13 +122,20 @@ class Shard {
     void note_link(std::uint32_t slot) noexcept;
     void find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept;
     void release_verdict(const FlowState& state) noexcept;
+    enum class Worth : std::uint8_t { ended, usual, young, answered, tunnel };
+    [[nodiscard]] Worth worth_of(const FlowState& state) const noexcept;
     void evict() noexcept;
+    bool open_head(std::uint32_t slot,
+                   const packet::FlowLayer& layer,
+                   const FrameFacts& frame) noexcept;
+    void cut_a_head(base::TimeNs when) noexcept;
+    void end_all(flow::EndReason reason, base::TimeNs when) noexcept;
     void fetch_features() const noexcept;
     [[nodiscard]] std::uint32_t keep_features(const feature::FlowFeatures& features) noexcept;
     void turn_wheel() noexcept;
     void fetch_due(std::span<const std::uint32_t> slots) noexcept;
     [[nodiscard]] bool is_ready(const EndedFlow& flow) const noexcept {
-        return finished_ || flow.closed < safe_;
+        return finished_ || all_ready_ || flow.closed < safe_;
     }
 
     Options options_;
@@ -143,8 +156,11 @@ class Shard {
     bool counts_order_;  // one shard counts what all of them see
 
     base::TimeNs clock_ = 0;  // greatest packet time so far: it never goes back
-    base::TimeNs time_first_ = 0;
+    base::TimeNs time_first_ = INT64_MAX;
     bool started_ = false;
+    std::uint64_t behind_ = 0;
+    std::uint32_t eviction_hand_ = 0;  // goes round over the table's slots
+    std::uint32_t head_hand_ = 0;      // the same over the heads
     std::uint32_t source_ = 0;
 
     base::Bytes ahead_;  // of the chunk, what comes after this burst
@@ -162,7 +178,8 @@ class Shard {
     SlotCopies copies_;
     std::vector<EndedFlow> ended_;
     std::vector<const EndedFlow*> ready_;
-    base::TimeNs safe_ = 0;  // flows of ended_ that closed before it are ready
+    base::TimeNs safe_ = 0;   // flows of ended_ that closed before it are ready
+    bool all_ready_ = false;  // of this round: the clock begins anew
     bool finished_ = false;
 };
 

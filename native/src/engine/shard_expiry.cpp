@@ -10,6 +10,13 @@ namespace flowclass::engine {
 namespace {
 
 constexpr std::size_t kEvictionCandidates = 16;
+constexpr std::size_t kMostCandidates = 64;
+// Longer than tunnels are silent between two of their keepalives: 25 s of WireGuard, 20 s of IPsec
+// behind NAT, 10 s of OpenVPN as they are usually set.
+constexpr std::uint64_t kTunnelCounts = 60 * base::kSecond;
+constexpr std::uint64_t kAnswerCounts = 10 * base::kSecond;
+constexpr std::uint64_t kYouthCounts = base::kSecond / 4;
+constexpr base::TimeNs kLongBehind = 60 * base::kSecond;
 
 }  // namespace
 
@@ -118,6 +125,7 @@ void Shard::append_ended(std::uint32_t slot,
                       reason,
                       copied});
     ++counters_.flows;
+    ++counters_.ended[static_cast<std::size_t>(reason)];
 }
 
 // The active timeout: a row for what was, and the flow goes on with its verdict as its next
@@ -167,40 +175,85 @@ void Shard::end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs wh
     table_.erase(slot);
 }
 
-// The table is full: of the flows that are due next, the one idle longest leaves, classified ones
-// first.
-void Shard::evict() noexcept {
-    std::uint32_t chosen = flow::kNoSlot;
-    std::uint32_t slot = wheel_.nearest();
-    for (std::size_t seen = 0; slot != flow::kNoSlot && seen < kEvictionCandidates; ++seen) {
-        const auto rank = [this](std::uint32_t candidate) {
-            const FlowState& state = table_[candidate].value;
-            return std::pair(state.has_head(), state.record.touched);
-        };
-        if (chosen == flow::kNoSlot || rank(slot) < rank(chosen)) {
-            chosen = slot;
+// How much would be lost with a flow: nothing with a TCP connection that has ended; more with one
+// that is too young to have been answered, or that was, which those of a flood are not; most with
+// one that is told to be a tunnel, for its next packets alone would not say it again. Each counts
+// only for a time, so that what is silent makes room for what is new.
+Shard::Worth Shard::worth_of(const FlowState& state) const noexcept {
+    if (state.record.tcp.closed) {
+        return Worth::ended;
+    }
+    // The clock never goes back, so the difference is exact whatever the times are.
+    const std::uint64_t idle =
+        static_cast<std::uint64_t>(clock_) - static_cast<std::uint64_t>(state.record.touched);
+    if (idle < kTunnelCounts && state.evidence != EvidenceStore::kNone) {
+        const EvidenceStore::Saved& saved = evidence_[state.evidence];
+        const bool told =
+            saved.tier == fingerprint::Tier::confirmed || saved.tier == fingerprint::Tier::probable;
+        if (told && saved.matcher != fingerprint::kNoMatcher &&
+            fingerprint::matchers()[saved.matcher].info->protocol_class !=
+                fingerprint::ProtocolClass::app) {
+            return Worth::tunnel;
         }
-        slot = table_.links()(slot).next;
     }
-    if (chosen != flow::kNoSlot) {
-        ++counters_.evicted;
-        end_flow(chosen, flow::EndReason::evicted, clock_);
+    if (state.sums.packets[0] > 0 && state.sums.packets[1] > 0) {
+        return idle < kAnswerCounts ? Worth::answered : Worth::usual;
     }
+    return idle < kYouthCounts ? Worth::young : Worth::usual;
 }
 
-void Shard::finish() noexcept {
-    if (finished_) {
-        return;
+// The table is full: a hand goes round over its slots, and of the next few the flow of the least
+// worth leaves, of these the one idle longest. The wheel does not say which that is: it is told of
+// a flow's packets only when it comes by. In a flood of new flows a few slots are enough; more are
+// looked at where the first ones would all be missed.
+void Shard::evict() noexcept {
+    const auto rank = [this](std::uint32_t slot) {
+        const FlowState& state = table_[slot].value;
+        return std::pair(worth_of(state), state.record.touched);
+    };
+    std::uint32_t chosen = eviction_hand_;
+    auto least = rank(chosen);
+    for (std::size_t seen = 1; seen < kMostCandidates; ++seen) {
+        if (seen >= kEvictionCandidates && least.first <= Worth::usual) {
+            break;
+        }
+        eviction_hand_ = eviction_hand_ + 1U < table_.capacity() ? eviction_hand_ + 1U : 0U;
+        if (const auto found = rank(eviction_hand_); found < least) {
+            chosen = eviction_hand_;
+            least = found;
+        }
     }
-    finished_ = true;
+    ++counters_.evicted;
+    end_flow(chosen, flow::EndReason::evicted, clock_);
+}
+
+void Shard::end_all(flow::EndReason reason, base::TimeNs when) noexcept {
     std::vector<std::uint32_t> alive;
     alive.reserve(table_.size());
     table_.for_each([&alive](std::uint32_t slot) { alive.push_back(slot); });
     for (const std::uint32_t slot : alive) {
         if (!expire(slot, clock_)) {
-            end_flow(slot, flow::EndReason::eof, INT64_MAX);
+            end_flow(slot, reason, when);
         }
     }
+}
+
+void Shard::finish() noexcept {
+    if (!finished_) {
+        finished_ = true;
+        end_all(flow::EndReason::eof, INT64_MAX);
+    }
+}
+
+void Shard::count_behind(base::TimeNs time) noexcept {
+    behind_ = base::saturating_add(time, kLongBehind) < clock_ ? behind_ + 1 : 0;
+}
+
+void Shard::restart_clock() noexcept {
+    end_all(flow::EndReason::forced, clock_);
+    all_ready_ = true;
+    started_ = false;
+    behind_ = 0;
 }
 
 std::span<const EndedFlow* const> Shard::ended() noexcept {
@@ -252,6 +305,7 @@ void Shard::release_ended() noexcept {
     }
     ready_.clear();
     std::erase_if(ended_, [this](const EndedFlow& flow) { return is_ready(flow); });
+    all_ready_ = false;
 }
 
 }  // namespace flowclass::engine

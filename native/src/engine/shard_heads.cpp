@@ -1,10 +1,68 @@
 // The head clock of a shard: complete heads are matched, what they say is stored, and flows that
 // lead or follow others are put together.
 #include <algorithm>
+#include <utility>
 
 #include "engine/shard.hpp"
 
 namespace flowclass::engine {
+
+namespace {
+
+constexpr std::size_t kHeadCandidates = 16;
+
+}  // namespace
+
+// A head for a flow whose first payload this is; false where there is none.
+bool Shard::open_head(std::uint32_t slot,
+                      const packet::FlowLayer& layer,
+                      const FrameFacts& frame) noexcept {
+    if (heads_.full()) {
+        cut_a_head(frame.clock);
+    }
+    FlowState& state = table_[slot].value;
+    const flow::FlowRecord& record = state.record;
+    const std::uint32_t opened =
+        heads_.open(layer, frame.time, {record.next_seq, record.tcp.syn}, slot);
+    if (opened == head::HeadPool::kNone) {
+        state.head_done = true;
+        ++counters_.heads_refused;
+        return false;
+    }
+    state.head = opened & FlowState::kNoHead;
+    const head::HeadTime time =
+        head::head_time(layer.payload, layer.datagram_length, layer.ip_proto);
+    heads_.set_deadline(opened, base::saturating_add(frame.clock, time.most));
+    if (time.less_once_answered) {
+        heads_.wait_for_answer(opened);
+    }
+    if (state.wheel_checked) {
+        wheel_.remove(slot, table_.links());
+        wheel_.schedule(slot, wake_of(state), table_.links());
+    }
+    return true;
+}
+
+// The pool is empty, as in a flood of new flows: a head is matched with what it has. A flood's
+// flows are not answered, so of the next few heads in the pool's order the oldest that is not goes;
+// where all of them are, the oldest.
+void Shard::cut_a_head(base::TimeNs when) noexcept {
+    const auto rank = [this](std::uint32_t index) {
+        return std::pair(heads_.answered(index), heads_.time_first(index));
+    };
+    std::uint32_t chosen = head::HeadPool::kNone;
+    const std::size_t candidates = std::min(kHeadCandidates, heads_.capacity());
+    for (std::size_t seen = 0; seen < candidates; ++seen) {
+        head_hand_ = head_hand_ + 1U < heads_.capacity() ? head_hand_ + 1U : 0U;
+        if (chosen == head::HeadPool::kNone || rank(head_hand_) < rank(chosen)) {
+            chosen = head_hand_;
+        }
+    }
+    if (chosen != head::HeadPool::kNone) {
+        ++counters_.heads_cut;
+        close_head(heads_.owner(chosen), when);
+    }
+}
 
 // The head clock: all heads that this burst completed, in bulk.
 void Shard::on_heads() noexcept {

@@ -14,7 +14,8 @@ constexpr std::uint8_t kTcpProtocol = 6;
 
 std::uint32_t HeadPool::open(const packet::FlowLayer& layer,
                              base::TimeNs time,
-                             const StreamStart& start) noexcept {
+                             const StreamStart& start,
+                             std::uint32_t owner) noexcept {
     const std::uint32_t index = blocks_.acquire();
     if (index == kNone) {
         return kNone;
@@ -35,6 +36,7 @@ std::uint32_t HeadPool::open(const packet::FlowLayer& layer,
     head.hello = nullptr;
     block.large = {LargePool::kNone, LargePool::kNone};
     block.waits_for_answer = false;
+    block.owner = owner;
     block.used = {};
     block.target = {};
     block.judged = {};

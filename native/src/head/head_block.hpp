@@ -31,6 +31,7 @@ struct HeadBlock {
     std::array<bool, 2> small_only{};       // there was no large buffer when one was wanted
     std::uint16_t payload_packets = 0;      // at most kMaxPayloadPackets
     bool waits_for_answer = false;          // the caller's: once the other side speaks, less long
+    std::uint32_t owner = 0;                // the caller's: whose head it is
     base::TimeNs deadline = 0;              // the caller's: until when the head may wait for more
     FlowHead head;
     std::array<std::array<std::uint8_t, kSmallBytes>, 2> small;
@@ -54,7 +55,8 @@ class HeadPool {
     // counts it).
     std::uint32_t open(const packet::FlowLayer& layer,
                        base::TimeNs time,
-                       const StreamStart& start) noexcept;
+                       const StreamStart& start,
+                       std::uint32_t owner = 0) noexcept;
     // Adds one payload-bearing layer; true when the head is complete.
     bool add(std::uint32_t index,
              const packet::FlowLayer& layer,
@@ -78,6 +80,14 @@ class HeadPool {
         }
     }
 
+    [[nodiscard]] std::uint32_t owner(std::uint32_t index) const noexcept {
+        return blocks_[index].owner;
+    }
+    // Whether both sides spoke.
+    [[nodiscard]] bool answered(std::uint32_t index) const noexcept {
+        const auto& spoken = blocks_[index].head.direction_count;
+        return spoken[0] > 0 && spoken[1] > 0;
+    }
     [[nodiscard]] base::TimeNs time_first(std::uint32_t index) const noexcept {
         return blocks_[index].head.time_first;
     }
@@ -101,6 +111,8 @@ class HeadPool {
         return answers;
     }
     [[nodiscard]] std::size_t used() const noexcept { return blocks_.used(); }
+    [[nodiscard]] std::size_t capacity() const noexcept { return blocks_.capacity(); }
+    [[nodiscard]] bool full() const noexcept { return used() == capacity(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return blocks_.bytes() + large_.bytes(); }
 
   private:

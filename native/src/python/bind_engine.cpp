@@ -131,9 +131,15 @@ nb::dict balance(const Engine& self) {
     out["packets_skipped"] = skipped;
     out["inner_packets"] = counters.inner_packets;
     out["flows"] = counters.flows;
+    nb::dict ended;
+    for (std::size_t reason = 0; reason < counters.ended.size(); ++reason) {
+        ended[flow::to_string(static_cast<flow::EndReason>(reason))] = counters.ended[reason];
+    }
+    out["flows_by_end_reason"] = ended;
     out["evicted"] = counters.evicted;
     out["heads_unsaved"] = counters.heads_unsaved;
     out["leaders_forgotten"] = counters.leaders_forgotten;
+    out["heads_cut"] = counters.heads_cut;
     out["heads_refused"] = counters.heads_refused;
     out["features_refused"] = counters.features_refused;
     out["evidence_refused"] = counters.evidence_refused;
@@ -204,6 +210,8 @@ nb::dict counters(const Engine& self) {
     out["head_bytes"] = memory.heads;
     out["evidence_bytes"] = memory.evidence;
     out["peak_flows"] = memory.peak_flows;
+    out["flows_alive"] = memory.flows_alive;
+    out["memcap"] = self.options().memcap;
     out["bytes_per_flow"] = memory.bytes_per_flow;
     out["time_first"] =
         self.started() ? nb::object(nb::int_(self.time_first())) : nb::object(nb::none());
@@ -305,6 +313,12 @@ void bind_engine(nb::module_& module) {
         .def(
             "end_source", &end_source, "No more bytes of this input: what it was and how it ended.")
         .def("advance", &Engine::advance, nb::arg("now_ns"), "Time has passed without packets.")
+        .def("restart_clock",
+             &Engine::restart_clock,
+             "Ends every flow; the next packet's time is taken as it is.")
+        .def_prop_ro("bursts_behind",
+                     &Engine::bursts_behind,
+                     "Bursts in a row whose last packet was more than a minute before the clock.")
         .def("flush", &Engine::flush, "Makes the rows so far a batch.")
         .def("poll", &poll, "Batches that are ready.")
         .def("finish", &finish, "Ends every flow and returns the remaining batches.")

@@ -170,6 +170,13 @@ def _notes(run: Run) -> list[str]:
         lines.append(
             f"evicted   {counters['evicted']:,} flows left the table early because it was full; give more --memcap"
         )
+    if counters.get("heads_cut"):
+        lines.append(
+            f"heads     {counters['heads_cut']:,} flows were classified by fewer packets than usual for want of memory;"
+            " give more --memcap"
+        )
+    if run.clock_restarts:
+        lines.append(f"clock     {run.clock_restarts:,} times it was set back; every flow was ended then (forced)")
     if counters.get("out_of_order"):
         lines.append(f"order     {counters['out_of_order']:,} packets were older than one before them")
     if counters.get("heads_refused") or counters.get("evidence_refused"):

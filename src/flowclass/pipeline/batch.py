@@ -6,6 +6,7 @@ a report and a balance for each source, the counters, the tally.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 Files = Literal["stream", "each"]
 MOST_PROBLEMS = 1000
+BURSTS_BEHIND = 32
+"""Of packets long before the clock, one after the other: these are not late, the clock was set back."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,8 @@ class Run:
         Of the engine; summed over sources when each has its own.
     tally : Tally
         Of the flows that have ended so far.
+    clock_restarts : int
+        How often the packets' clock was seen to be set back, in a run with `latency_s`.
     """
 
     def __init__(
@@ -117,6 +124,7 @@ class Run:
         self.reports: list[SourceReport] = list(problems)
         self.finished = False
         self.octets_done = 0
+        self.clock_restarts = 0
         self._stop = Stop() if stop is None else stop
         self._progress = progress
         self._counters: dict[str, Any] = {}
@@ -323,10 +331,20 @@ class Run:
         latency = self.options.latency_s
         if latency is not None and time.monotonic() - self._flushed >= latency:
             self._flushed = time.monotonic()
+            if engine.bursts_behind >= BURSTS_BEHIND:
+                self._restart_clock(engine)
             engine.flush()
         yield from engine.poll()
         if self._progress is not None:
             self._progress(self)
+
+    def _restart_clock(self, engine: Engine) -> None:
+        """Begin the clock anew: the packets' was set back, and by the engine's, which never is, no flow would end."""
+        self.clock_restarts += 1
+        _log.warning(
+            "the clock of the packets went back by more than a minute; every flow was ended, and goes on as a new one"
+        )
+        engine.restart_clock()
 
 
 def by_first_packet(sources: list[Source]) -> list[tuple[Source, int | None]]:

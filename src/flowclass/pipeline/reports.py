@@ -95,7 +95,7 @@ def sum_counters(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
             out[key] = theirs if mine is None else mine
         elif key in ("time_first", "time_last"):
             out[key] = min(mine, theirs) if key == "time_first" else max(mine, theirs)
-        elif key.startswith("peak_"):
+        elif key.startswith("peak_") or key in ("memcap", "bytes_per_flow"):
             out[key] = max(mine, theirs)
         elif isinstance(mine, dict):
             out[key] = sum_counters(mine, theirs)
