@@ -55,7 +55,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("registry", "policy"),
     ("registry_diff",),
     ("pipeline", "desk"),
-    ("accuracy", "explain", "report"),
+    ("accuracy", "explain", "report", "service"),
     ("run_diff", "verify"),
     ("__init__",),
     ("cli",),

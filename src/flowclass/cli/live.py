@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,13 @@ from flowclass.cli import summary
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.output import fill, with_output_or_none
-from flowclass.cli.privileges import become
-from flowclass.cli.progress import Progress
 from flowclass.cli.run import exit_code, open_sinks, records, refuse_rows, run_options, say_end, with_run
+from flowclass.cli.service import Service, with_service
 from flowclass.cli.values import duration, size
+from flowclass.errors import OutputError
 from flowclass.pipeline.batch import Run
 from flowclass.pipeline.records import BALANCE
 from flowclass.pipeline.stop import Stop
-from flowclass.sinks import FOREIGN, FORMATS
 from flowclass.sources import Source
 from flowclass.sources.live import WHOLE_PACKET, LiveOptions, LiveSource, PipeSource
 from flowclass.sources.watch import WatchedFolder
@@ -41,13 +39,13 @@ LATENCY_S = 1.0
 @setting("--snaplen", type=click.IntRange(64, WHOLE_PACKET), default=WHOLE_PACKET, help="With -i: octets of a packet.")
 @setting("--ring", type=size, default="32MiB", show_default=True, help="With -i: the buffer of each interface.")
 @setting("--fanout", metavar="GROUP[:hash|cpu]", help="With -i: share the packets with programs of the same group.")
-@setting("--user", metavar="NAME", help="Become this user as soon as the interfaces are open.")
 @setting(
     "--settle", type=duration, default="5s", show_default=True, help="With --watch: unchanged for so long is complete."
 )
 @setting("--state", type=click.Path(path_type=Path), help="With --watch: where it is remembered what was read.")
 @setting("--duration", type=duration, help="End after so long.")
 @setting("--packets", type=click.IntRange(min=1), help="With -i: end after so many packets.")
+@with_service
 @with_output_or_none
 @with_run
 @common
@@ -65,28 +63,29 @@ def live(**given: Any) -> int:
     options = run_options(given, latency_s=LATENCY_S)
     source = _source(given)
     stop = Stop()
-    with stop.on_signals(), Progress(quiet=given["quiet"]) as progress:
+    failure: OutputError | None = None
+    with stop.on_signals(), Service(given, stop, source.name) as service:
         if isinstance(source, LiveSource):
             source.open()
-        if given["user"] is not None:
-            _import_the_rest()
-            become(given["user"])
-        run = Run([source], options, stop=stop, progress=progress)
+        service.leave_rights()
+        run = Run([source], options, stop=stop, progress=service)
         sinks, outputs = open_sinks(given, run)
-        fill(sinks, records(run), lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
-        if isinstance(source, WatchedFolder):
+        service.begin(run, outputs)
+        batches = service.watched(records(run))
+        try:
+            fill(sinks, batches, lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
+        except OutputError as problem:
+            failure = problem
+            batches.close()
+        if failure is None and isinstance(source, WatchedFolder):
             source.save()
-    say_end(run, outputs, given)
+    # Also where an output failed: what became of each packet until then.
+    say_end(run, outputs, given, also={} if service.sandbox is None else {"sandbox": str(service.sandbox)})
+    if failure is not None:
+        raise failure
     if not run.reports and run.stopped_by is None:
         return Exit.DONE
     return exit_code(run, fail_on_violation=given["fail_on_violation"], outputs=outputs)
-
-
-def _import_the_rest() -> None:
-    """Import what is imported late otherwise: the other user may have no right to read the program's own files."""
-    sinks = (*FORMATS, *FOREIGN, "connection", "queued", "rotating")
-    for name in ("pyarrow", "flowclass.cli.table", *(f"flowclass.sinks.{sink}" for sink in sinks)):
-        import_module(name)
 
 
 def _refuse(given: dict[str, Any]) -> None:

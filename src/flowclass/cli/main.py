@@ -82,13 +82,15 @@ def app() -> None:
     """  # noqa: D301 click looks for the octet, not for the two letters
 
 
-def run(args: Sequence[str]) -> int:
+def run(args: Sequence[str], *, own_process: bool = False) -> int:
     """Run one command line.
 
     Parameters
     ----------
     args : sequence of str
         Without the program's name.
+    own_process : bool
+        Whether the process is there for this command alone, so that it may give up rights for good.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def run(args: Sequence[str]) -> int:
     """
     debug = "--debug" in args
     try:
-        result: Any = app.main(list(args), prog_name="flowclass", standalone_mode=False)
+        result: Any = app.main(list(args), prog_name="flowclass", standalone_mode=False, obj=own_process)
         sys.stdout.flush()
         return int(result or 0)
     except click.ClickException as problem:
@@ -131,7 +133,7 @@ def _silence_stdout() -> None:
 
 def main() -> None:
     """Run the program's own command line."""
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:], own_process=True)
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from flowclass.cli.exit_codes import Exit, of_sources
 from flowclass.cli.options import Command, setting
 from flowclass.cli.output import NO_ROWS, Output, place_of, sink_for
 from flowclass.cli.udf import udf_metadata, user_functions, with_udf
-from flowclass.cli.values import duration, size
+from flowclass.cli.values import clean, duration, size
 from flowclass.engine import rules_sha256
 from flowclass.pipeline.batch import Files, Run, RunOptions
 from flowclass.schema import FLOW_DEFINITION, SCHEMA_VERSION, arrow_schema
@@ -152,10 +152,11 @@ def _metadata(run: Run) -> dict[str, str]:
     }
 
 
-def say_end(run: Run, outputs: list[Output], given: dict[str, Any]) -> None:
-    """Print the summary, as it was asked for."""
+def say_end(run: Run, outputs: list[Output], given: dict[str, Any], *, also: Mapping[str, str] | None = None) -> None:
+    """Print the summary, as it was asked for; and what else is to be said, by its name."""
+    also = also or {}
     if given["as_json"]:
-        text = msgspec.json.encode(summary.as_json(run, outputs)).decode()
+        text = msgspec.json.encode(summary.as_json(run, outputs) | dict(also)).decode()
         takes_stdout = given["form"] != NO_ROWS and (not any(output.name for output in outputs) or given["table"])
         click.echo(text, err=takes_stdout)
         return
@@ -164,7 +165,10 @@ def say_end(run: Run, outputs: list[Output], given: dict[str, Any]) -> None:
             if report.problem != "none":
                 click.echo(f"error: {summary.problem_line(report)}", err=True)
         return
-    for line in summary.as_text(run, outputs, verbose=given["verbose"]):
+    for line in (
+        *summary.as_text(run, outputs, verbose=given["verbose"]),
+        *(f"{name:<9} {clean(said)}" for name, said in also.items()),
+    ):
         click.echo(line, err=True)
 
 

@@ -38,6 +38,11 @@ class QueuedSink:
     patience_s : float
         With `drop`: how long, at the end, a sink may make no progress before what still waits is dropped.
 
+    Attributes
+    ----------
+    failures : int
+        How often the sink failed.
+
     Raises
     ------
     OutputError
@@ -54,6 +59,7 @@ class QueuedSink:
         self._waiting = self._given = self._delivered = self._dropped = self._opened_again = self._files = 0
         self._inner_given = self._inner_written = 0
         self._ending = self._given_up = False
+        self.failures = 0
         self._metadata: Mapping[str, str] | None = None
         self._problem: Exception | None = None
         self._sentence = ""
@@ -170,6 +176,7 @@ class QueuedSink:
             self._dropped += self._inner_given - complete
             self._inner_given = self._inner_written = 0
             self._inner = None
+            self.failures += 1
             self._sentence = self._sentence if self._given_up and self._sentence else str(problem)
             self._retry_at = time.monotonic() + RETRY_S
             if not self._drop or not isinstance(problem, OutputError):

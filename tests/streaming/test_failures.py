@@ -1,0 +1,103 @@
+"""A full disk, a receiver that ends, an interface that goes, under a live run: words, every packet accounted for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from capture_files import exchange
+from running import live, until
+from wire import NEAR, Wire, ip, own_wire
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with own_wire() as made:
+        yield made
+
+
+def flows(count: int) -> Iterator[bytes]:
+    """Give flows of two packets."""
+    for number in range(count):
+        for _, frame in exchange(2, client=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"):
+            yield frame
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], str]:
+    """Give the summary and what was said besides; no packet may be unaccounted for."""
+    said, words = process.communicate(timeout=120)
+    summary: dict[str, Any] = json.loads(said)
+    facts = summary["captured"][NEAR]
+    assert facts["received"] == facts["handed_on"] + facts["kernel_dropped"] + facts["own_dropped"]
+    assert summary["balance"]["closed"]
+    assert summary["balance"]["packets_read"] == facts["handed_on"] > 0
+    return summary, words.decode()
+
+
+PIPES: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+QUICK = ("--json", "--idle-timeout", "200ms")
+
+
+def test_a_full_disk_ends_the_run_with_words_and_a_summary(tmp_path: Path, wire: Wire) -> None:
+    mount = shutil.which("mount")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "none", disk], check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        process = live("-i", NEAR, "-o", disk / "flows.jsonl", *QUICK, **PIPES)
+        wire.when_captured(lambda: wire.send(flows(3000)))
+        summary, words = ended(process)
+        assert process.returncode == 6
+        assert "no space left on device" in words.lower()
+        assert str(disk) in words
+        assert summary["flows"] + summary["counters"]["flows_alive"] == 3000
+        assert list(disk.iterdir()) == [], "what is not whole is not there"
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize(("how", "code"), [("wait", 6), ("drop", 3)])
+def test_a_receiver_that_ends(tmp_path: Path, wire: Wire, how: str, code: int) -> None:
+    at = tmp_path / "flows"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(at))
+        listening.listen()
+        listening.settimeout(60)
+        process = live("-i", NEAR, "-o", f"unix://{at}", "--on-slow", how, "--duration", "4s", *QUICK, **PIPES)
+        receiver, _ = listening.accept()
+        wire.when_captured(lambda: wire.send(flows(200)))
+        receiver.settimeout(60)
+        assert receiver.recv(100)
+        receiver.close()
+        listening.close()
+        at.unlink()
+        wire.send(flows(200))
+        until(lambda: process.poll() if how == "wait" else 0)
+        summary, words = ended(process)
+    assert process.returncode == code
+    (told,) = summary["delivered"]
+    if how == "wait":
+        assert f"error: unix://{at}" in words
+        assert told["given"] < 400 or told["delivered"] < 400
+    else:
+        assert told["given"] == told["delivered"] + told["dropped"] == summary["flows"]
+        assert told["dropped"] > 0
+        assert told["sentence"]
+
+
+def test_an_interface_that_is_taken_away(tmp_path: Path, wire: Wire) -> None:
+    process = live("-i", NEAR, "-o", tmp_path / "flows.jsonl", "--json", **PIPES)
+    wire.when_captured(lambda: wire.send(flows(100)))
+    ip("link", "delete", NEAR)
+    summary, words = ended(process)
+    assert process.returncode == 3
+    assert f"{NEAR}: the interface is gone" in words + json.dumps(summary["sources"])
+    assert summary["flows"] == len((tmp_path / "flows.jsonl").read_text().splitlines()) == 100
+    assert summary["captured"][NEAR]["received"] == 200
