@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from capture_files import exchange
 from running import live, until
 from wire import NEAR, Wire, ip, own_wire
+
+import flowclass
 
 
 @pytest.fixture
@@ -90,6 +93,50 @@ def test_a_receiver_that_ends(tmp_path: Path, wire: Wire, how: str, code: int) -
         assert told["given"] == told["delivered"] + told["dropped"] == summary["flows"]
         assert told["dropped"] > 0
         assert told["sentence"]
+
+
+class Set:
+    """A clock of the machine that can be set."""
+
+    def __init__(self) -> None:
+        self.ahead_ns = 0
+        self.monotonic = time.monotonic
+
+    def time_ns(self) -> int:
+        return time.time_ns() + self.ahead_ns
+
+
+def test_a_clock_that_is_set_forward_and_back(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packets' times are the kernel's; what is set here is what silence goes by, which moves the clock as well."""
+    from flowclass.sources import live as source
+
+    clock = Set()
+    monkeypatch.setattr(source, "time", clock)
+    stream = flowclass.stream(NEAR, options=flowclass.EngineOptions(idle_timeout_ns=100_000_000))
+    batches = iter(stream)
+
+    def reasons() -> list[str]:
+        return next(batches).column("end_reason").to_pylist()
+
+    wire.send(flows(1))
+    assert reasons() == ["idle"]
+    clock.ahead_ns = 3 * 365 * 86_400 * 1_000_000_000
+    wire.send(flows(2))
+    assert reasons() == ["idle", "idle"]
+    wire.send(flows(3))
+    clock.ahead_ns = 0
+    found = reasons()
+    assert found in (["forced"] * 3, ["idle"] * 3), (
+        "as the silence that was still told in the future came before or after"
+    )
+    wire.send(flows(4))
+    while (found := reasons()) == ["forced"] * 4:  # they came before it was noticed
+        wire.send(flows(4))
+    assert found == ["idle"] * 4
+    stream.close()
+    assert list(batches) == []
+    assert stream.balance.closed
+    assert stream.captured[NEAR].handed_on == stream.balance.packets_read
 
 
 def test_an_interface_that_is_taken_away(tmp_path: Path, wire: Wire) -> None:

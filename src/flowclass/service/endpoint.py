@@ -6,6 +6,7 @@ Guarantees: at most `MOST_CLIENTS` at a time and each for at most `CLIENT_S`; wh
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import socket
@@ -22,6 +23,7 @@ from flowclass.errors import ConfigError, SourceError
 
 MOST_CLIENTS = 8
 CLIENT_S = 5.0
+_LONGEST = 96  # sun_path has 107 octets, unix(7); the name is longer while the socket is made
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]*)):(\d{1,5})")
 
 Answer = tuple[int, str, bytes]
@@ -70,7 +72,7 @@ def parse(text: str) -> Place:
     'metrics'
     """
     bare = text.removeprefix("unix:").removeprefix("//") if text.startswith("unix:") else text
-    if bare.startswith("/") and "\0" not in bare and len(os.fsencode(bare)) < 108:  # sun_path, unix(7)
+    if bare.startswith("/") and "\0" not in bare and len(os.fsencode(bare)) <= _LONGEST:
         return Place(path=Path(bare))
     found = _HOST.fullmatch(f":{text}" if text.isdecimal() else text)
     if found is None or int(found[3]) > 0xFFFF:
@@ -194,33 +196,52 @@ def _cut(request: socket.socket) -> None:
 
 
 def _listening(place: Place) -> socket.socket:
-    family: int = socket.AF_UNIX
-    where: Any = str(place.path)
-    if place.path is None:
-        family, _, _, _, where = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
-    else:
-        _take_away_stale(place.path)
-    made = socket.socket(family, socket.SOCK_STREAM)
+    if place.path is not None:
+        return _listening_at(place.path)
+    family, kind, _, _, where = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
+    made = socket.socket(family, kind)
     try:
-        if place.path is None:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(where)
         made.listen(MOST_CLIENTS)
-        if place.path is not None:
-            place.path.chmod(0o660)
     except OSError:
         made.close()
         raise
     return made
 
 
-def _take_away_stale(path: Path) -> None:
-    """Unlink the socket that a run left which was killed; one that somebody listens at stays, and binding fails."""
-    with contextlib.suppress(OSError):
-        if stat.S_ISSOCK(path.lstat().st_mode):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                probe.settimeout(1.0)
-                try:
-                    probe.connect(str(path))
-                except ConnectionRefusedError:
-                    path.unlink()
+def _listening_at(path: Path) -> socket.socket:
+    """Listen at a path, which appears when it can be connected to; one that a killed run left is taken over."""
+    if _in_use(path):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    early = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        made.bind(str(early))
+        early.chmod(0o660)
+        made.listen(MOST_CLIENTS)
+        early.rename(path)
+    except OSError:
+        made.close()
+        with contextlib.suppress(OSError):
+            early.unlink()
+        raise
+    return made
+
+
+def _in_use(path: Path) -> bool:
+    """Say whether somebody listens there, or it is no socket at all."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return True
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+    return True

@@ -41,14 +41,20 @@ class Metrics:
         except ImportError:
             raise ConfigError("--metrics needs prometheus_client: pip install 'flowclass[metrics]'") from None
         self._latest = latest
+        self._told: tuple[Status | None, bytes] = (None, b"")
         self._registry = CollectorRegistry(auto_describe=False)
         self._write: Callable[[CollectorRegistry], bytes] = generate_latest
         ProcessCollector(registry=self._registry)
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """Give the text for one answer."""
-        return self._write(self._registry)
+        """Give the text for one answer; it is written once for each status, however many ask."""
+        status = self._latest()
+        told, text = self._told
+        if status is None or told is not status:
+            text = self._write(self._registry)
+            self._told = (status, text)
+        return text
 
     def describe(self) -> list[Metric]:
         """Give nothing: what there is depends on the run."""
