@@ -54,6 +54,7 @@ class Engine:
         registry: Registry | None = None,
         policy: Policy | None = None,
         user: UserMatchers | None = None,
+        border: BorderPairs | None = None,
     ) -> None: ...
     def begin_source(self, name: str) -> None: ...
     def use_source(self, number: int) -> None: ...
@@ -77,6 +78,32 @@ class UserMatchers:
 
     def __init__(self, given: Sequence[dict[str, Any]]) -> None: ...
     def __len__(self) -> int: ...
+class BorderPairs:
+    """Address pairs near the borders of a piece."""
+
+    @property
+    def pairs(self) -> int: ...
+
+class PieceScan:
+    """The first look at a piece of a stream."""
+
+    def __init__(self, *, idle_timeout_ns: int, slack_ns: int) -> None: ...
+    def push(self, chunk: _Octets) -> None: ...
+    def finish(self) -> dict[str, Any]: ...
+    @property
+    def border(self) -> BorderPairs: ...
+
+def take_carried(engine: Engine) -> dict[str, NDArray[Any]]: ...
+def push_carried(
+    engine: Engine,
+    times: NDArray[np.int64],
+    clocks: NDArray[np.int64],
+    frames: NDArray[np.uint64],
+    wire_lengths: NDArray[np.uint32],
+    link_types: NDArray[np.uint32],
+    offsets: NDArray[np.int64],
+    octets: _Octets | NDArray[np.uint8],
+) -> None: ...
 
 class PacketRing:
     """The packets of an interface, in a ring that the kernel fills."""

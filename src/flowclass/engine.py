@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,10 +15,67 @@ from flowclass.errors import ConfigError
 from flowclass.types import MAX_THREADS, EngineOptions, UserFunction, check_range
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from flowclass.policy import Policy
     from flowclass.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """Packets near the borders of a piece of a stream, as columns.
+
+    Parameters
+    ----------
+    times : ndarray of int64, shape (n,)
+        Of the packets, ns since 1970 UTC.
+    clocks : ndarray of int64, shape (n,)
+        Greatest time of the piece so far, ns since 1970 UTC.
+    frames : ndarray of uint64, shape (n,)
+        Numbers within the piece, from 1.
+    wire_lengths : ndarray of uint32, shape (n,)
+        Octets that the frames had on the wire.
+    link_types : ndarray of uint32, shape (n,)
+        LINKTYPE numbers.
+    partitions : ndarray of uint32, shape (n,)
+        A hash of the outermost addresses, the same in every process and for both directions.
+    offsets : ndarray of int64, shape (n + 1,)
+        Packet ``k`` has the octets from ``offsets[k]`` to ``offsets[k + 1]``.
+    octets : ndarray of uint8
+        What was captured of all.
+    """
+
+    times: NDArray[np.int64]
+    clocks: NDArray[np.int64]
+    frames: NDArray[np.uint64]
+    wire_lengths: NDArray[np.uint32]
+    link_types: NDArray[np.uint32]
+    partitions: NDArray[np.uint32]
+    offsets: NDArray[np.int64]
+    octets: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceFacts:
+    """What a first look at a piece of a stream finds.
+
+    Parameters
+    ----------
+    packets : int
+        Frames in it.
+    time_first, time_least, time_greatest : int or None
+        Of its first packet, and of all, ns since 1970 UTC; None where there is none.
+    border : BorderPairs
+        For an engine over the piece.
+    """
+
+    packets: int
+    time_first: int | None
+    time_least: int | None
+    time_greatest: int | None
+    border: _core.BorderPairs
 
 
 class Engine:
@@ -35,6 +93,8 @@ class Engine:
         What follows from them.
     rows : bool
         Whether there are records; without them flows are only counted.
+    border : BorderPairs, optional
+        The input is a piece of a stream: packets near its borders are kept for `take_carried`. With one thread only.
 
     Notes
     -----
@@ -49,6 +109,7 @@ class Engine:
         registry: Registry | None = None,
         policy: Policy | None = None,
         rows: bool = True,
+        border: _core.BorderPairs | None = None,
     ) -> None:
         check_range("threads", threads, 1, MAX_THREADS)
         self._next_frame = 1
@@ -70,6 +131,7 @@ class Engine:
             registry=None if registry is None else registry.native,
             policy=None if policy is None else policy.native,
             user=self._functions.native,
+            border=border,
         )
 
     def begin_source(self, name: str) -> int:
@@ -99,6 +161,23 @@ class Engine:
     def push_ring(self, ring: _core.PacketRing, most: int) -> int:
         """Take at most so many packets out of a ring, where they lie; give how many there were."""
         return ring.push_into(self._native, most)
+
+    def take_carried(self) -> Carried:
+        """Give the packets near the borders of a piece, which are in no flow and no count."""
+        return Carried(**_core.take_carried(self._native))
+
+    def push_carried(self, packets: Carried) -> None:
+        """Take packets that engines over pieces have left, in the order of the stream."""
+        _core.push_carried(
+            self._native,
+            packets.times,
+            packets.clocks,
+            packets.frames,
+            packets.wire_lengths,
+            packets.link_types,
+            packets.offsets,
+            packets.octets,
+        )
 
     def end_source(self) -> dict[str, Any]:
         """Say that the capture is over; give the report of it."""
@@ -183,6 +262,29 @@ class UserFunctions:
         for name, (failed, refused) in faults.items():
             before = self.faults.get(name, (0, 0))
             self.faults[name] = (before[0] + failed, before[1] + refused)
+def scan_piece(chunks: Iterable[bytes | bytearray | memoryview], *, idle_timeout_ns: int, slack_ns: int) -> PieceFacts:
+    """Look at a piece of a stream for the first time: when its packets are, which address pairs come near its borders.
+
+    Parameters
+    ----------
+    chunks : iterable of bytes-like
+        The octets of one capture, cut anywhere.
+    idle_timeout_ns : int
+        Of the engine that will go over the piece, ns.
+    slack_ns : int
+        By which pieces may overlap in time, ns.
+    """
+    scan = _core.PieceScan(idle_timeout_ns=idle_timeout_ns, slack_ns=slack_ns)
+    for chunk in chunks:
+        scan.push(chunk)
+    facts = scan.finish()
+    return PieceFacts(
+        packets=facts["packets"],
+        time_first=facts["time_first"],
+        time_least=facts["time_least"],
+        time_greatest=facts["time_greatest"],
+        border=scan.border,
+    )
 
 
 def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:

@@ -35,6 +35,23 @@ SkipKind take_ip_header(std::uint8_t version,
 
 }  // namespace
 
+bool find_outer_pair(const packet::PacketView& view,
+                     LayerBuffer& scratch,
+                     AddressPair& pair) noexcept {
+    scratch.clear();
+    Slice slice = slice_of(view);
+    EncapStack stack(scratch);
+    const Reached reached = reach_ip_from_frame(view.link_type, slice, stack);
+    FlowLayer layer;
+    IpFacts facts;
+    if (reached.version == 0 ||
+        take_ip_header(reached.version, slice, layer, facts) != SkipKind::none) {
+        return false;
+    }
+    pair = AddressPair(layer.src, layer.dst);
+    return true;
+}
+
 Decoder::Decoder(const DecodeOptions& options)
     : options_(options),
       fragments_(options.fragment_entries, options.fragment_timeout, options.shard_key) {}
@@ -60,6 +77,12 @@ SkipReason Decoder::decode(const packet::PacketView& view,
     }
     if (options_.shard_count > 1 && !is_mine(layer)) {
         return {SkipKind::other_shard, 0};
+    }
+    if (options_.border != nullptr) [[unlikely]] {
+        const AddressPair pair(layer.src, layer.dst);
+        if (options_.border->is_carried(pair, view.frame)) {
+            return {SkipKind::carried, partition_hash(pair)};
+        }
     }
     layer.packet = packet_index;
     finish_layer(slice, facts, stack, view.time, layer);

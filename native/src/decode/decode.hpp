@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "base/hash.hpp"
 #include "base/time.hpp"
+#include "decode/border_pairs.hpp"
 #include "decode/counters.hpp"
 #include "decode/fragment_table.hpp"
 #include "decode/network.hpp"
@@ -28,7 +30,16 @@ struct DecodeOptions {
     std::uint32_t shard = 0;
     std::uint32_t shard_count = 1;
     base::HashKey shard_key{};
+    // Where the input is a piece of a stream: the frames that are left to the run that joins
+    // pieces.
+    std::shared_ptr<const BorderPairs> border = nullptr;
 };
+
+// The addresses of a frame's outermost IP header, as decode() finds them; false where there is
+// none. `scratch` holds nothing afterwards.
+bool find_outer_pair(const packet::PacketView& view,
+                     packet::LayerBuffer& scratch,
+                     AddressPair& pair) noexcept;
 
 class Decoder {
   public:

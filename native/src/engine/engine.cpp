@@ -27,7 +27,7 @@ std::size_t quarter_of_memory() noexcept {
 }
 
 Options completed(Options options) {
-    options.threads = std::max(options.threads, 1U);
+    options.threads = options.border == nullptr ? std::max(options.threads, 1U) : 1U;
     options.batch_rows = std::max<std::size_t>(options.batch_rows, 1);
     options.heads = options.heads && !options.anonymize;
     options.memcap = options.memcap == 0 ? quarter_of_memory() : options.memcap;
@@ -115,6 +115,16 @@ void Engine::push(capture::FileSlices& file) {
 void Engine::push_packets(std::span<const packet::PacketView> views) {
     on_all_shards(views.size() * sizeof(packet::PacketView) >= kThreadWorth,
                   [views](Shard& shard) { shard.push_packets(views); });
+}
+
+void Engine::push_carried(std::span<const packet::PacketView> views,
+                          std::span<const base::TimeNs> clocks) {
+    on_all_shards(views.size() * sizeof(packet::PacketView) >= kThreadWorth,
+                  [views, clocks](Shard& shard) { shard.push_carried(views, clocks); });
+}
+
+CarriedPackets Engine::take_carried() {
+    return shards_.front()->take_carried();
 }
 
 const capture::CaptureReport& Engine::end_source() {

@@ -42,6 +42,11 @@ class Engine {
     // The slice; where there are several threads the next one is read meanwhile.
     void push(capture::FileSlices& file);
     void push_packets(std::span<const packet::PacketView> views);
+    // Packets that engines over pieces have left; both lists are of one length.
+    void push_carried(std::span<const packet::PacketView> views,
+                      std::span<const base::TimeNs> clocks);
+    // With options.border: what was left so far.
+    CarriedPackets take_carried();
     const capture::CaptureReport& end_source();
     void advance(base::TimeNs now);
     // Ends every flow (`forced`), and takes the next packet's time as it is, also when it is long

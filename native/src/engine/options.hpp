@@ -9,6 +9,7 @@
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "crypto/cryptopan.hpp"
+#include "decode/border_pairs.hpp"
 #include "fingerprint/user_matchers.hpp"
 #include "policy/policy.hpp"
 #include "registry/registry.hpp"
@@ -31,6 +32,9 @@ struct Options {
     // Rows have no address, but what Crypto-PAn makes of it, and no heads.
     std::optional<crypto::CryptoPanKey> anonymize;
     std::optional<base::HashKey> hash_key;  // tests only; random otherwise
+    // The input is a piece of a stream: packets near its borders are kept for take_carried() and
+    // are in no flow, no count. With one thread only.
+    std::shared_ptr<const decode::BorderPairs> border = nullptr;
     std::shared_ptr<const registry::Registry> registry;
     std::shared_ptr<const policy::Policy> policy;
     std::shared_ptr<const fingerprint::UserMatchers> user;  // fingerprints of the caller

@@ -62,6 +62,7 @@ decode::DecodeOptions decode_options(const Options& options,
     out.shard = number;
     out.shard_count = count;
     out.shard_key = key;
+    out.border = options.border;
     return out;
 }
 
@@ -115,6 +116,24 @@ void Shard::push_packets(std::span<const packet::PacketView> views) noexcept {
     }
 }
 
+// A clock that is ahead of its packet's time is that of a packet elsewhere; between two such clocks
+// packets go in bursts as ever.
+void Shard::push_carried(std::span<const packet::PacketView> views,
+                         std::span<const base::TimeNs> clocks) noexcept {
+    for (std::size_t done = 0; done < views.size();) {
+        see_time(clocks[done]);
+        std::size_t count = 0;
+        base::TimeNs clock = clock_;
+        while (count < packet::kBurst && done + count < views.size() &&
+               clocks[done + count] <= std::max(clock, views[done + count].time)) {
+            clock = std::max(clock, views[done + count].time);
+            ++count;
+        }
+        on_views(views.subspan(done, count));
+        done += count;
+    }
+}
+
 void Shard::end_source() noexcept {
     reader_.finish();
 }
@@ -153,6 +172,10 @@ void Shard::on_views(std::span<const packet::PacketView> views) noexcept {
             decoder_.decode(view, static_cast<std::uint16_t>(index), layers_);
         frames_[index] = {view.time, clock_, view.frame};
         if (reason.kind == packet::SkipKind::other_shard) {
+            continue;
+        }
+        if (reason.kind == packet::SkipKind::carried) [[unlikely]] {
+            carried_.add(view, clock_, reason.detail);
             continue;
         }
         ++counters_.read.packets;

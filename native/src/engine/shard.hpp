@@ -7,10 +7,12 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "capture/capture_reader.hpp"
 #include "decode/decode.hpp"
+#include "engine/carried_packets.hpp"
 #include "engine/counters.hpp"
 #include "engine/ended_flows.hpp"
 #include "engine/flow_state.hpp"
@@ -26,6 +28,10 @@ class Shard {
     void use_source(std::uint32_t source) noexcept { source_ = source; }
     void push(base::Bytes chunk) noexcept;
     void push_packets(std::span<const packet::PacketView> views) noexcept;
+    // Packets of pieces, each with the clock of the whole stream when it came.
+    void push_carried(std::span<const packet::PacketView> views,
+                      std::span<const base::TimeNs> clocks) noexcept;
+    [[nodiscard]] CarriedPackets take_carried() noexcept { return std::exchange(carried_, {}); }
     void end_source() noexcept;
     void advance(base::TimeNs now) noexcept;
     // Ends every flow; the clock begins anew with the next packet, wherever that stands.
@@ -153,7 +159,8 @@ class Shard {
     base::Pool<EncapStack> encaps_;
     base::Pool<feature::FlowFeatures> features_;
     Counters counters_;
-    bool counts_order_;  // one shard counts what all of them see
+    bool counts_order_;       // one shard counts what all of them see
+    CarriedPackets carried_;  // of a piece: it grows with what lies near its borders
 
     base::TimeNs clock_ = 0;  // greatest packet time so far: it never goes back
     base::TimeNs time_first_ = INT64_MAX;

@@ -114,6 +114,7 @@ enum class SkipKind : std::uint8_t {
     ieee802_11_frame,  // detail = type<<4 | subtype and a kWireless mark: not a plain data frame
     address_family,    // detail = AF_ number of NULL/LOOP/NFLOG records
     other_shard,       // another worker's share: not counted here
+    carried,  // left to the run that joins pieces; detail = partition hash; not counted here
     count_
 };
 inline constexpr std::uint32_t kWirelessProtected = 0x100;  // encrypted

@@ -34,7 +34,8 @@ constexpr std::array<const char*, static_cast<std::size_t>(SkipKind::count_)> kS
     "ppp_protocol",
     "ieee802_11_frame",
     "address_family",
-    "other_shard"};
+    "other_shard",
+    "carried"};
 
 }  // namespace
 

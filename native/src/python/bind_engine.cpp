@@ -239,7 +239,8 @@ void construct(Engine* self,
                std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
                std::shared_ptr<registry::Registry> registry,
                std::shared_ptr<policy::Policy> policy,
-               std::shared_ptr<fingerprint::UserMatchers> user) {
+               std::shared_ptr<fingerprint::UserMatchers> user,
+               std::shared_ptr<decode::BorderPairs> border) {
     engine::Options options;
     options.idle_timeout = idle_timeout_ns;
     options.active_timeout = active_timeout_ns;
@@ -261,6 +262,7 @@ void construct(Engine* self,
     options.registry = std::move(registry);
     options.policy = std::move(policy);
     options.user = std::move(user);
+    options.border = std::move(border);
     new (self) Engine(std::move(options));
 }
 
@@ -290,7 +292,8 @@ void bind_engine(nb::module_& module) {
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),
              nb::arg("policy") = nb::none(),
-             nb::arg("user") = nb::none())
+             nb::arg("user") = nb::none(),
+             nb::arg("border") = nb::none())
         .def("begin_source",
              &Engine::begin_source,
              nb::arg("name"),

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "policy/finished_flows.hpp"
+#include "python/numpy_array.hpp"
 
 namespace nb = nanobind;
 
@@ -36,17 +37,6 @@ Input<T> input(const nb::dict& given, const char* name) {
 template <typename T>
 std::span<const T> span_of(const Input<T>& array) {
     return {array.data(), array.size()};
-}
-
-template <typename T>
-nb::object numpy_of(std::vector<T> values) {
-    auto held = std::make_unique<std::vector<T>>(std::move(values));
-    const std::size_t size = held->size();
-    T* data = held->data();
-    const nb::capsule owner(held.release(), [](void* pointer) noexcept {
-        const std::unique_ptr<std::vector<T>> freed(static_cast<std::vector<T>*>(pointer));
-    });
-    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {size}, owner));
 }
 
 // The octets of a column of texts and where each begins; holds the arrays.

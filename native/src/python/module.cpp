@@ -9,6 +9,7 @@ void bind_frames(nanobind::module_& module);
 void bind_heads(nanobind::module_& module);
 void bind_judge(nanobind::module_& module);
 void bind_live(nanobind::module_& module);
+void bind_pieces(nanobind::module_& module);
 void bind_policy(nanobind::module_& module);
 void bind_registry(nanobind::module_& module);
 void bind_user(nanobind::module_& module);
@@ -27,4 +28,5 @@ NB_MODULE(_core, module) {
     bind_heads(module);
     bind_judge(module);
     bind_live(module);
+    bind_pieces(module);
 }

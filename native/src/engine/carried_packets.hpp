@@ -1,0 +1,38 @@
+// Packets of a piece that are left to the run that joins pieces, as columns. Takes: views, which
+// are copied. Gives: them back as views. The octets of all lie one behind the other; packet n has
+// [offsets[n], offsets[n + 1]).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/time.hpp"
+#include "packet/packet_view.hpp"
+
+namespace flowclass::engine {
+
+struct CarriedPackets {
+    std::vector<base::TimeNs> times;
+    std::vector<base::TimeNs> clocks;  // greatest time of the piece so far
+    std::vector<std::uint64_t> frames;
+    std::vector<std::uint32_t> wire_lengths;
+    std::vector<std::uint32_t> link_types;
+    std::vector<std::uint32_t> partitions;  // decode::partition_hash of the outermost addresses
+    std::vector<std::int64_t> offsets{0};
+    std::vector<std::uint8_t> octets;
+
+    void add(const packet::PacketView& view, base::TimeNs clock, std::uint32_t partition) {
+        times.push_back(view.time);
+        clocks.push_back(clock);
+        frames.push_back(view.frame);
+        wire_lengths.push_back(view.wire_length);
+        link_types.push_back(view.link_type);
+        partitions.push_back(partition);
+        octets.insert(octets.end(), view.bytes.begin(), view.bytes.end());
+        offsets.push_back(static_cast<std::int64_t>(octets.size()));
+    }
+};
+
+}  // namespace flowclass::engine
