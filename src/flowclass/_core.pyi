@@ -78,6 +78,7 @@ class UserMatchers:
 
     def __init__(self, given: Sequence[dict[str, Any]]) -> None: ...
     def __len__(self) -> int: ...
+
 class BorderPairs:
     """Address pairs near the borders of a piece."""
 

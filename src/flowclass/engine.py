@@ -262,6 +262,8 @@ class UserFunctions:
         for name, (failed, refused) in faults.items():
             before = self.faults.get(name, (0, 0))
             self.faults[name] = (before[0] + failed, before[1] + refused)
+
+
 def scan_piece(chunks: Iterable[bytes | bytearray | memoryview], *, idle_timeout_ns: int, slack_ns: int) -> PieceFacts:
     """Look at a piece of a stream for the first time: when its packets are, which address pairs come near its borders.
 

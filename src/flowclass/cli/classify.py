@@ -9,9 +9,8 @@ from io import FileIO
 from typing import Any
 
 import click
-import msgspec
 
-from flowclass.cli import summary
+from flowclass.cli.distributed import classify_distributed, refuse_workers, with_workers
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.output import fill, with_output_or_none
@@ -19,7 +18,7 @@ from flowclass.cli.progress import Progress
 from flowclass.cli.run import exit_code, open_sinks, records, refuse_rows, run_options, say_end, with_run
 from flowclass.cli.values import clean
 from flowclass.pipeline.batch import Run
-from flowclass.pipeline.records import BALANCE
+from flowclass.pipeline.metadata import closing
 from flowclass.pipeline.stop import Stop
 from flowclass.sources import Source
 from flowclass.sources.file import Found, find
@@ -41,6 +40,7 @@ MOST_ORDER = 8
     show_default=True,
     help="All sources as one stream in time order, or each by itself.",
 )
+@with_workers
 @common
 def classify(sources: tuple[str, ...], **given: Any) -> int:
     """Say for every flow in SRC... which protocol it is, with evidence, and whether its ends are registered.
@@ -48,7 +48,12 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
     SRC is a file, a folder, a quoted glob, @list.txt, or - for standard input: pcap or pcapng, also compressed (gz,
     zst, lz4, bz2, xz), recognised by content. Without -o a table is printed on a terminal, JSON lines elsewhere.
     With --json and -o FILE, or --format none, the summary is printed as JSON.
+
+    With --engine the captures are spread over workers; SRC may be a URL too, e.g. s3://bucket/captures.
     """  # fmt: skip
+    if given["engine"] is not None:
+        return classify_distributed(sources, given)
+    refuse_workers(given)
     refuse_rows(given)
     options = run_options(given, files=given["files"])
     opened, found = _open(sources)
@@ -65,7 +70,7 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
         if not given["quiet"]:
             _say_sources(run, found, verbose=given["verbose"])
         sinks, outputs = open_sinks(given, run)
-        fill(sinks, records(run), lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
+        fill(sinks, records(run), lambda: closing(run.balance))
     say_end(run, outputs, given)
     return exit_code(run, fail_on_violation=given["fail_on_violation"], outputs=outputs)
 

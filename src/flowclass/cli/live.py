@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from flowclass.cli import summary
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.output import fill, with_output_or_none
@@ -19,7 +17,7 @@ from flowclass.cli.service import Service, with_service
 from flowclass.cli.values import duration, size
 from flowclass.errors import OutputError
 from flowclass.pipeline.batch import Run
-from flowclass.pipeline.records import BALANCE
+from flowclass.pipeline.metadata import closing
 from flowclass.pipeline.stop import Stop
 from flowclass.sources import Source
 from flowclass.sources.live import WHOLE_PACKET, LiveOptions, LiveSource, PipeSource
@@ -73,7 +71,7 @@ def live(**given: Any) -> int:
         service.begin(run, outputs)
         batches = service.watched(records(run))
         try:
-            fill(sinks, batches, lambda: {BALANCE: msgspec.json.encode(summary.balance_json(run.balance)).decode()})
+            fill(sinks, batches, lambda: closing(run.balance))
         except OutputError as problem:
             failure = problem
             batches.close()

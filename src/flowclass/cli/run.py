@@ -17,13 +17,13 @@ from flowclass.cli.options import Command, setting
 from flowclass.cli.output import NO_ROWS, Output, place_of, sink_for
 from flowclass.cli.udf import udf_metadata, user_functions, with_udf
 from flowclass.cli.values import clean, duration, size
-from flowclass.engine import rules_sha256
 from flowclass.pipeline.batch import Files, Run, RunOptions
-from flowclass.schema import FLOW_DEFINITION, SCHEMA_VERSION, arrow_schema
+from flowclass.pipeline.finished import Finished
+from flowclass.pipeline.metadata import run_metadata
+from flowclass.schema import arrow_schema
 from flowclass.sinks import Sink
 from flowclass.sources import ByteSource
 from flowclass.types import EngineOptions
-from flowclass.version import __version__
 
 if TYPE_CHECKING:
     from flowclass.policy import Policy
@@ -136,23 +136,14 @@ def _metadata(run: Run) -> dict[str, str]:
         {"name": run.shown_name(place), "size": source.size if isinstance(source, ByteSource) else None}
         for place, source in enumerate(run.sources)
     ]
-    timeouts = options.engine
-    return {
-        "flowclass.schema": SCHEMA_VERSION,
-        "flowclass.version": __version__,
-        "flowclass.rules_sha256": rules_sha256(),
-        "flowclass.registry_version": "" if options.registry is None else str(options.registry.version),
-        "flowclass.policy_sha256": "" if options.policy is None else str(options.policy.sha256),
-        "flowclass.inputs": msgspec.json.encode(inputs).decode(),
-        "flowclass.flow_definition": f"{FLOW_DEFINITION} idle_timeout_ns={timeouts.idle_timeout_ns}"
-        f" active_timeout_ns={timeouts.active_timeout_ns} tcp_linger_ns={timeouts.tcp_linger_ns}"
-        f" vlan_in_key={timeouts.vlan_in_key} tunnels={timeouts.tunnels} files={options.files}",
-        **({} if timeouts.anonymize is None else timeouts.anonymize.metadata()),
-        **udf_metadata(timeouts.udf),
-    }
+    engine = options.engine
+    known = run_metadata(engine, registry=options.registry, policy=options.policy, inputs=inputs, files=options.files)
+    return known | udf_metadata(engine.udf)
 
 
-def say_end(run: Run, outputs: list[Output], given: dict[str, Any], *, also: Mapping[str, str] | None = None) -> None:
+def say_end(
+    run: Finished, outputs: list[Output], given: dict[str, Any], *, also: Mapping[str, str] | None = None
+) -> None:
     """Print the summary, as it was asked for; and what else is to be said, by its name."""
     also = also or {}
     if given["as_json"]:
@@ -172,7 +163,7 @@ def say_end(run: Run, outputs: list[Output], given: dict[str, Any], *, also: Map
         click.echo(line, err=True)
 
 
-def exit_code(run: Run, *, fail_on_violation: bool, outputs: Sequence[Output] = ()) -> int:
+def exit_code(run: Finished, *, fail_on_violation: bool, outputs: Sequence[Output] = ()) -> int:
     """Give the exit code of a run that came to its end; rows that were dropped make it partial."""
     if run.stopped_by is not None:
         return Exit.SIGNAL + run.stopped_by

@@ -10,7 +10,8 @@ from flowclass.anonymize import METHOD
 from flowclass.cli.output import Output
 from flowclass.cli.values import clean
 from flowclass.engine import crypto_library
-from flowclass.pipeline.batch import Run
+from flowclass.pipeline.finished import Finished
+from flowclass.pipeline.metadata import balance_json
 from flowclass.types import Balance, CaptureCounters, SourceReport
 
 MOST_SOURCES = 10
@@ -29,7 +30,7 @@ ADVICE = {
 }
 
 
-def as_json(run: Run, outputs: list[Output]) -> dict[str, Any]:
+def as_json(run: Finished, outputs: list[Output]) -> dict[str, Any]:
     """Give the summary for programs."""
     return {
         "schema": "flowclass.classify/1",
@@ -54,7 +55,7 @@ def as_json(run: Run, outputs: list[Output]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def as_text(run: Run, outputs: list[Output], *, verbose: bool) -> list[str]:
+def as_text(run: Finished, outputs: list[Output], *, verbose: bool) -> list[str]:
     """Give the summary for people, as lines."""
     lines = _flows(run) + _outcomes(run)
     lines += [f"captured  {clean(name)}: {captured_line(facts)}" for name, facts in run.captured.items()]
@@ -122,12 +123,12 @@ def problem_line(report: SourceReport) -> str:
     return clean(report.sentence.rstrip(". ") + (f"; {advice}" if advice else ""))
 
 
-def _anonymized(run: Run) -> dict[str, str] | None:
+def _anonymized(run: Finished) -> dict[str, str] | None:
     anonymize = run.options.engine.anonymize
     return None if anonymize is None else {"method": METHOD, "key": anonymize.fingerprint}
 
 
-def _flows(run: Run) -> list[str]:
+def _flows(run: Finished) -> list[str]:
     groups = run.tally.by("protocol_class", "protocol", "tier")
     order = {"vpn": 0, "overlay": 1, "proxy": 2, "covert": 3, "app": 4}
     rows = sorted(groups.items(), key=lambda item: (order.get(str(item[0][0]), 5), str(item[0][1]), str(item[0][2])))
@@ -137,7 +138,7 @@ def _flows(run: Run) -> list[str]:
     return lines
 
 
-def _outcomes(run: Run) -> list[str]:
+def _outcomes(run: Finished) -> list[str]:
     if run.options.policy is None and run.options.registry is None:
         return []
     counted = _sorted(run.tally.by("policy_outcome"))
@@ -163,7 +164,7 @@ def _balance(balance: Balance) -> list[str]:
     ]
 
 
-def _notes(run: Run) -> list[str]:
+def _notes(run: Finished) -> list[str]:
     counters = run.counters
     lines: list[str] = []
     if counters.get("evicted"):
@@ -209,20 +210,6 @@ def fault_lines(faults: Mapping[str, Sequence[int]]) -> list[str]:
         for name, (failed, refused) in sorted(faults.items())
         if failed or refused
     ]
-
-
-def balance_json(balance: Balance) -> dict[str, Any]:
-    """Give a balance for programs, as the summary and the files of a run hold it."""
-    return {
-        "packets_read": balance.packets_read,
-        "packets_in_flows": balance.packets_in_flows,
-        "packets_skipped": dict(balance.packets_skipped),
-        "bytes_read": balance.bytes_read,
-        "bytes_in_flows": balance.bytes_in_flows,
-        "link_overhead_bytes": balance.link_overhead_bytes,
-        "bytes_skipped": dict(balance.bytes_skipped),
-        "closed": balance.closed,
-    }
 
 
 def _source_json(report: SourceReport) -> dict[str, Any]:

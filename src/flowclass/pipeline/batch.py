@@ -12,14 +12,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from flowclass._core import FileSlices
+from flowclass._core import BorderPairs, FileSlices
 from flowclass.anonymize import source_name
-from flowclass.engine import Engine, first_packet_time
+from flowclass.engine import Carried, Engine
 from flowclass.errors import ConfigError, SourceError
+from flowclass.pipeline.order import by_first_packet
 from flowclass.pipeline.reports import FOLDER, folder_report, live_report, report_of, sum_counters
 from flowclass.pipeline.stop import Stop, Stopped
 from flowclass.pipeline.tally import Tally
-from flowclass.sources import ByteSource, FolderSource, Octets, PacketSource, Ready, RingSource, Silence, Source
+from flowclass.sources import (
+    ByteSource,
+    FolderSource,
+    Octets,
+    PacketSource,
+    PieceSource,
+    Ready,
+    RingSource,
+    Silence,
+    Source,
+)
 from flowclass.sources.file import FileSource
 from flowclass.types import MAX_THREADS, Balance, CaptureCounters, EngineOptions, SourceReport, check_range
 
@@ -58,6 +69,8 @@ class RunOptions:
     latency_s : float, optional
         Records are given at latest so long after their flows ended, in batches that may be short; by default batches
         are full.
+    border : BorderPairs, optional
+        The sources are a piece of a stream: packets near its borders are left in ``Run.carried``.
     """
 
     registry: Registry | None = None
@@ -67,6 +80,7 @@ class RunOptions:
     engine: EngineOptions = field(default_factory=EngineOptions)
     rows: bool = True
     latency_s: float | None = None
+    border: BorderPairs | None = None
 
     def __post_init__(self) -> None:
         check_range("threads", self.threads, 1, MAX_THREADS)
@@ -106,6 +120,8 @@ class Run:
         Of the flows that have ended so far.
     clock_restarts : int
         How often the packets' clock was seen to be set back, in a run with `latency_s`.
+    carried : Carried or None
+        With ``options.border``, after the end: the packets near the borders of the piece.
     """
 
     def __init__(
@@ -125,6 +141,7 @@ class Run:
         self.finished = False
         self.octets_done = 0
         self.clock_restarts = 0
+        self.carried: Carried | None = None
         self._stop = Stop() if stop is None else stop
         self._progress = progress
         self._counters: dict[str, Any] = {}
@@ -190,6 +207,8 @@ class Run:
                 yield from self._pump_rings(source, self._engine)
             elif isinstance(source, FolderSource):
                 yield from self._pump_folder(source, self._engine)
+            elif isinstance(source, PieceSource):
+                yield from self._pump_pieces(source, self._engine)
             else:
                 yield from self._pump(source, self.shown_name(place), self._engine)
             if self._stop.wanted:
@@ -209,6 +228,7 @@ class Run:
             registry=options.registry,
             policy=options.policy,
             rows=options.rows,
+            border=options.border,
         )
 
     def _finish_engine(self) -> Iterator[pa.RecordBatch]:
@@ -217,6 +237,8 @@ class Run:
         rest = self._engine.finish()
         self._counters = sum_counters(self._counters, self._engine.counters())
         self._counted.add_counted(self._engine.verdicts())
+        if self.options.border is not None:
+            self.carried = self._engine.take_carried()
         self._engine = None
         yield from rest
 
@@ -286,6 +308,20 @@ class Run:
         elif moment.until_ns is not None:
             engine.advance(moment.until_ns)
 
+    def _pump_pieces(self, source: PieceSource, engine: Engine) -> Iterator[pa.RecordBatch]:
+        """Push what was left at the borders of pieces, in the order of the stream."""
+        numbers: dict[str, int] = {}
+        for part in source.parts():
+            if part.name not in numbers:
+                numbers[part.name] = engine.begin_source(part.name)
+            engine.use_source(numbers[part.name])
+            if part.clock_ns is not None:
+                engine.advance(part.clock_ns)
+            engine.push_carried(part.packets)
+            yield from self._after_slice(engine)
+        if source.end_ns is not None:
+            engine.advance(source.end_ns)
+
     def _pump_folder(self, folder: FolderSource, engine: Engine) -> Iterator[pa.RecordBatch]:
         """Push the captures of a folder as they come, each to its end."""
         try:
@@ -345,24 +381,3 @@ class Run:
             "the clock of the packets went back by more than a minute; every flow was ended, and goes on as a new one"
         )
         engine.restart_clock()
-
-
-def by_first_packet(sources: list[Source]) -> list[tuple[Source, int | None]]:
-    """Order sources by their first packets.
-
-    Those without a packet come last; where nothing decides, the order given does. Frames that are in no capture
-    cannot be looked at beforehand: as long as one such source is in the list, the order given stands. One source
-    alone is not looked at either.
-
-    Returns
-    -------
-    list of (Source, int or None)
-        Each with the time of its first packet in ns since 1970 UTC, where that is known.
-    """
-    timed: list[tuple[Source, int | None]] = []
-    for source in sources:
-        prefix = source.prefix() if isinstance(source, ByteSource) and len(sources) > 1 else None
-        timed.append((source, None if prefix is None else first_packet_time(prefix)))
-    if any(not isinstance(source, ByteSource) for source in sources):
-        return timed
-    return sorted(timed, key=lambda pair: (pair[1] is None, pair[1] or 0))

@@ -16,6 +16,7 @@ from flowclass.types import CaptureCounters
 
 if TYPE_CHECKING:
     from flowclass import _core
+    from flowclass.engine import Carried
 
 Octets: TypeAlias = "bytes | bytearray | memoryview"
 Frames: TypeAlias = Sequence[tuple[int, bytes]]
@@ -167,4 +168,39 @@ class FolderSource(Protocol):
         """Take note that one was read to its end."""
 
 
-Source: TypeAlias = "ByteSource | PacketSource | RingSource | FolderSource"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What was left at the borders of one piece of a stream.
+
+    Parameters
+    ----------
+    name : str
+        What stands in the column ``source_file``.
+    clock_ns : int or None
+        Greatest time in all pieces before, ns since 1970 UTC.
+    packets : Carried
+        In their order.
+    """
+
+    name: str
+    clock_ns: int | None
+    packets: Carried
+
+
+@runtime_checkable
+class PieceSource(Protocol):
+    """Packets near the borders of the pieces of a stream, whose others were classified piece by piece."""
+
+    @property
+    def name(self) -> str:
+        """The stream."""
+
+    @property
+    def end_ns(self) -> int | None:
+        """Greatest time in all pieces, ns since 1970 UTC."""
+
+    def parts(self) -> Iterator[Part]:
+        """Give what was left, piece after piece."""
+
+
+Source: TypeAlias = "ByteSource | PacketSource | RingSource | FolderSource | PieceSource"

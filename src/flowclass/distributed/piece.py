@@ -1,0 +1,203 @@
+"""Takes sources as people name them. Gives pieces: files, and ranges of large pcap files, each of a capture point.
+
+A piece is what one task reads. The pieces of a capture point, in the order of their first packets, are one stream.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flowclass.distributed.ranges import FILE_HEADER, RECORD_HEADER, STRETCH, find_record, pcap_of
+from flowclass.distributed.storage import file_system, is_url, list_files
+from flowclass.errors import ConfigError, SourceError
+from flowclass.sources import SLICE, Octets
+from flowclass.sources.compression import slices
+from flowclass.sources.file import FileSource, find
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """What one task reads.
+
+    Parameters
+    ----------
+    number : int
+        Its place among all pieces, as they were given.
+    name : str
+        What stands in the column ``source_file``.
+    place : str
+        Absolute path or URL of the file.
+    point : str
+        The capture point.
+    start, end : int or None
+        Octets of the file that the piece has, without those of the file header; None for the whole file.
+    """
+
+    number: int
+    name: str
+    place: str
+    point: str = ""
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass
+class Plan:
+    """What the sources given came to.
+
+    Parameters
+    ----------
+    pieces : list of Piece
+        In the order given; ranges of one file stand one behind the other.
+    problems : list of (str, str)
+        Name and sentence of what could not be found.
+    octets : int
+        Of all files, as they are stored.
+    """
+
+    pieces: list[Piece] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    octets: int = 0
+
+
+def plan(sources: Iterable[str | os.PathLike[str]], *, capture_point: str | None, range_octets: int | None) -> Plan:
+    """Find the captures, name their capture points, and cut the large ones.
+
+    Parameters
+    ----------
+    sources : iterable of path or URL
+        Files, folders, globs, ``@list.txt``; URLs of files, folders, globs.
+    capture_point : str, optional
+        A regular expression. Its first group, or all of it where there is none, names the capture point of a file, by
+        the file's path. Files that it is not found in are of the point with the empty name. By default all files are.
+    range_octets : int, optional
+        Uncompressed pcap files longer than this are cut into pieces of about so many octets.
+
+    Raises
+    ------
+    ConfigError
+        When the expression is none.
+    """
+    try:
+        expression = None if capture_point is None else re.compile(capture_point)
+    except re.error as problem:
+        raise ConfigError(f"capture_point = {capture_point!r} is no regular expression: {problem}") from None
+    made = Plan()
+    for name, place, size in _files(sources, made):
+        point = _point_of(expression, place)
+        made.octets += size
+        for start, end in _cuts(place, size, range_octets):
+            number = len(made.pieces)
+            made.pieces.append(Piece(number=number, name=name, place=place, point=point, start=start, end=end))
+    return made
+
+
+def _files(sources: Iterable[str | os.PathLike[str]], made: Plan) -> Iterator[tuple[str, str, int]]:
+    seen: set[tuple[int, int]] = set()
+    for source in sources:
+        text = os.fspath(source)
+        if is_url(text):
+            try:
+                yield from ((place, place, size) for place, size in list_files(text))
+            except SourceError as problem:
+                made.problems.append((text, str(problem)))
+            continue
+        found = find([text], seen)
+        made.problems += found.problems
+        for file in found.sources:
+            yield file.name, str(file.path.absolute()), file.size or 0
+
+
+def _point_of(expression: re.Pattern[str] | None, place: str) -> str:
+    found = None if expression is None else expression.search(place)
+    if found is None:
+        return ""
+    return (found[1] if found.re.groups else found[0]) or ""
+
+
+def _cuts(place: str, size: int, range_octets: int | None) -> list[tuple[int | None, int | None]]:
+    """Give the ranges of one file; one that is open on both sides where it stays whole."""
+    whole: list[tuple[int | None, int | None]] = [(None, None)]
+    if range_octets is None or size <= range_octets + STRETCH:
+        return whole
+    try:
+        system, path = file_system(place)
+        with system.open_input_file(path) as file:
+            pcap = pcap_of(file.read_at(FILE_HEADER + RECORD_HEADER, 0))
+            if pcap is None:
+                return whole
+            places = [FILE_HEADER]
+            for nominal in range(range_octets, size - range_octets // 2, range_octets):
+                stretch = file.read_at(STRETCH, nominal)
+                found = find_record(pcap, stretch, at_end=nominal + len(stretch) == size)
+                if found is not None and nominal + found > places[-1]:
+                    places.append(nominal + found)
+    except OSError:
+        return whole  # whoever reads it will say why it cannot be read
+    ends = [*places[1:], size]
+    return whole if len(places) == 1 else list(zip(places, ends, strict=True))
+
+
+class PieceFile:
+    """A piece as a source of octets, for an engine that knows nothing of pieces.
+
+    Parameters
+    ----------
+    piece : Piece
+        What to read.
+    """
+
+    def __init__(self, piece: Piece) -> None:
+        self.name = piece.name
+        self._piece = piece
+        self.position = 0
+
+    @property
+    def size(self) -> int | None:
+        """Not asked for."""
+        return None
+
+    def prefix(self) -> Octets | None:
+        """Give nothing: the order of pieces is known otherwise."""
+        return None
+
+    def slices(self) -> Iterator[Octets]:
+        """Give the octets, decompressed.
+
+        Raises
+        ------
+        SourceError
+            With what, where and why. The slices given before hold.
+        """
+        piece = self._piece
+        if piece.start is None and not is_url(piece.place):
+            yield from FileSource(Path(piece.place), piece.name).slices()
+            return
+        try:
+            system, path = file_system(piece.place)
+            if piece.start is None:
+                with system.open_input_stream(path, compression=None) as stream:
+                    yield from slices(stream, again=lambda: system.open_input_stream(path, compression=None))
+            else:
+                with system.open_input_file(path) as file:
+                    yield from self._range(file, piece.start, piece.end or 0)
+        except SourceError as problem:
+            raise SourceError(f"{self.name}: {problem}") from problem
+        except (OSError, ConfigError) as problem:
+            raise SourceError(f"{self.name}: cannot be read: {problem}; check name, rights and network") from problem
+
+    @staticmethod
+    def _range(file: Any, start: int, end: int) -> Iterator[Octets]:
+        yield file.read_at(FILE_HEADER, 0)
+        while start < end:
+            step = file.read_at(min(SLICE, end - start), start)
+            if not step:
+                return
+            start += len(step)
+            yield step

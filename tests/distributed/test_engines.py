@@ -1,0 +1,97 @@
+"""All engines give the records of one plain run, flows across file borders included, also when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pieces_of import cut, rows, stream, written
+
+import flowclass
+from flowclass import distributed
+
+ENGINES = ("local", "ray", "spark")
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> distributed.EngineName:
+    name: distributed.EngineName = request.param
+    if name != "local":
+        from conftest import _missing
+
+        package = {"ray": "ray", "spark": "pyspark"}[name]
+        try:
+            __import__(package)
+        except ModuleNotFoundError:
+            _missing(name, f"no {package} on this machine")
+    return name
+
+
+@pytest.fixture
+def paths(captures: Path, tmp_path: Path) -> list[Path]:
+    frames = stream(captures, seed=11)
+    made = cut(frames, [len(frames) * part // 6 for part in range(1, 6)], tmp_path)
+    assert len(made) == 6
+    return made
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
+def test_the_records_of_one_plain_run(engine: distributed.EngineName, paths: list[Path], tmp_path: Path) -> None:
+    run = distributed.classify(paths, tmp_path / "out", engine=engine, workers=2)
+    plain = flowclass.classify([str(path) for path in paths])
+    assert rows(written(tmp_path / "out")) == rows(plain.to_pyarrow())
+    assert run.balance == plain.balance
+    assert run.carried > 0
+
+
+def _children() -> Iterator[int]:
+    """Give the processes that this one has started, by what the kernel says."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            command = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and b"spawn_main" in command:
+            yield int(stat.parent.name)
+
+
+def test_a_killed_worker_is_replaced(paths: list[Path], tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not killed:
+            for child in _children():
+                os.kill(child, signal.SIGKILL)
+                killed.append(child)
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    run = distributed.classify(paths, tmp_path / "out", workers=2)
+    thread.join()
+    assert killed
+    assert rows(written(tmp_path / "out")) == rows(flowclass.classify([str(path) for path in paths]).to_pyarrow())
+    assert all(report.problem == "none" for report in run.reports)
+
+
+def test_nothing_of_it_is_imported_unless_asked_for() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import flowclass, sys; flowclass.classify; print([m for m in sys.modules if 'distributed' in m or m == 'ray'])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_unknown_engine_is_refused(paths: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(flowclass.ConfigError, match="local, ray, spark"):
+        distributed.classify(paths, tmp_path / "out", engine="flink")  # type: ignore[arg-type]
