@@ -209,7 +209,6 @@ def _settings(
         with folder.new_file(POLICY) as path:
             path.write_bytes(Path(policy).read_bytes())
     key = options.anonymize
-    names_of = [item.name for item in fields(EngineOptions)]
     names = {piece.place: piece.name for piece in planned.pieces}
     inputs = [{"name": name, "size": None} for name in names.values()] if key is None else []
     settings = Settings(
