@@ -1,13 +1,17 @@
 """Tells for every network flow which VPN or tunnel protocol it is, with evidence.
 
-The public face: `classify`, `stream`, `match`, `judge`, `diff`, and what they take and give. Nothing else is public.
-A name is imported when it is first asked for, so that a program pays for what it uses.
+The public face: `classify`, `stream`, `read_flows`, `match`, `judge`, `diff`, `evaluate`, users' own functions, and
+what they take and give. Nothing else is public. A name is imported when it is first asked for, so that a program pays
+for what it uses.
 
 Examples
 --------
+From a folder of captures to the VPN flows in it:
+
 >>> import flowclass
->>> flowclass.EngineOptions().idle_timeout_ns
-120000000000
+>>> flows = flowclass.classify(flowclass.samples()).to_pandas()
+>>> flows[flows.protocol_class == "vpn"].groupby("protocol", observed=True).size().to_dict()
+{'ike': 2, 'openvpn': 1, 'wireguard': 1}
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from flowclass.version import __version__
 
 if TYPE_CHECKING:
+    from flowclass.accuracy.captures import evaluate
+    from flowclass.accuracy.evaluate import Evaluation
     from flowclass.anonymize import CryptoPan
     from flowclass.errors import (
         ConfigError,
@@ -28,9 +34,13 @@ if TYPE_CHECKING:
         SourceError,
         UserFunctionError,
     )
+    from flowclass.features.folds import GroupFolds, flow_groups
+    from flowclass.features.matrix import Matrix
     from flowclass.pipeline.classify import classify
+    from flowclass.pipeline.flows import Flows
     from flowclass.pipeline.judge import judge
     from flowclass.pipeline.match import match
+    from flowclass.pipeline.read import SavedFlows, read_flows
     from flowclass.pipeline.result import Result
     from flowclass.pipeline.stream import Stream, stream
     from flowclass.policy import Policy
@@ -38,6 +48,7 @@ if TYPE_CHECKING:
     from flowclass.run_diff.compare import FlowChange, FlowsAlone, RunDiff, RunFacts, diff
     from flowclass.sources.live import LiveOptions
     from flowclass.sources.packets import Packets
+    from flowclass.sources.samples import samples
     from flowclass.types import Balance, CaptureCounters, EngineOptions, SourceReport
     from flowclass.udf import Fingerprint, FlowFunction, fingerprint, flow_feature, flow_scorer
 
@@ -47,12 +58,16 @@ __all__ = [
     "ConfigError",
     "CryptoPan",
     "EngineOptions",
+    "Evaluation",
     "Fingerprint",
     "FlowChange",
     "FlowFunction",
     "FlowclassError",
+    "Flows",
     "FlowsAlone",
+    "GroupFolds",
     "LiveOptions",
+    "Matrix",
     "OutputError",
     "Packets",
     "Policy",
@@ -61,6 +76,7 @@ __all__ = [
     "Result",
     "RunDiff",
     "RunFacts",
+    "SavedFlows",
     "SchemaError",
     "SourceError",
     "SourceReport",
@@ -69,15 +85,21 @@ __all__ = [
     "__version__",
     "classify",
     "diff",
+    "evaluate",
     "fingerprint",
     "flow_feature",
+    "flow_groups",
     "flow_scorer",
     "judge",
     "match",
+    "read_flows",
+    "samples",
     "stream",
 ]
 
 _HOMES = {
+    "evaluate": "flowclass.accuracy.captures",
+    "Evaluation": "flowclass.accuracy.evaluate",
     "CryptoPan": "flowclass.anonymize",
     "ConfigError": "flowclass.errors",
     "FlowclassError": "flowclass.errors",
@@ -86,7 +108,13 @@ _HOMES = {
     "SchemaError": "flowclass.errors",
     "SourceError": "flowclass.errors",
     "UserFunctionError": "flowclass.errors",
+    "GroupFolds": "flowclass.features.folds",
+    "flow_groups": "flowclass.features.folds",
+    "Matrix": "flowclass.features.matrix",
     "classify": "flowclass.pipeline.classify",
+    "Flows": "flowclass.pipeline.flows",
+    "SavedFlows": "flowclass.pipeline.read",
+    "read_flows": "flowclass.pipeline.read",
     "judge": "flowclass.pipeline.judge",
     "match": "flowclass.pipeline.match",
     "Result": "flowclass.pipeline.result",
@@ -101,6 +129,7 @@ _HOMES = {
     "diff": "flowclass.run_diff.compare",
     "LiveOptions": "flowclass.sources.live",
     "Packets": "flowclass.sources.packets",
+    "samples": "flowclass.sources.samples",
     "Balance": "flowclass.types",
     "CaptureCounters": "flowclass.types",
     "EngineOptions": "flowclass.types",

@@ -11,27 +11,78 @@ SHOWN_VALUE_LENGTH = 80
 
 
 class FlowclassError(Exception):
-    """The root of all errors raised on purpose: its text says what, where, why, and what to do."""
+    """The root of all errors raised on purpose: its text says what, where, why, and what to do.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> try:
+    ...     flowclass.classify("nowhere.pcap")
+    ... except flowclass.FlowclassError as error:
+    ...     print(error)
+    nowhere.pcap: cannot be read: no such file or directory; check the name
+    """
 
 
 class ConfigError(FlowclassError):
-    """An option, policy or registry that cannot be used."""
+    """An option, policy or registry that cannot be used.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> flowclass.EngineOptions(batch_rows=0)
+    Traceback (most recent call last):
+    flowclass.errors.ConfigError: batch_rows = 0 is not permitted: give a whole number from 1 to 16777216
+    """
 
 
 class SourceError(FlowclassError):
-    """An input that cannot be opened or holds nothing usable."""
+    """An input that cannot be opened or holds nothing usable.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> flowclass.classify([])
+    Traceback (most recent call last):
+    flowclass.errors.SourceError: no source was given
+    """
 
 
 class SchemaError(FlowclassError):
-    """A table whose columns are not those of the flow record."""
+    """A table whose columns are not those of the flow record.
+
+    Examples
+    --------
+    >>> import flowclass, pyarrow
+    >>> flowclass.read_flows(pyarrow.table({"a": [1]}))
+    Traceback (most recent call last):
+    flowclass.errors.SchemaError: the table: is no file of flow records: it has no column flow_id, ...
+    """
 
 
 class OutputError(FlowclassError):
-    """A result that could not be written."""
+    """A result that could not be written.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> issubclass(flowclass.OutputError, flowclass.FlowclassError)
+    True
+    """
 
 
 class UserFunctionError(FlowclassError):
-    """A user's own fingerprint, feature or scorer that cannot be run."""
+    """A user's own fingerprint, feature or scorer that cannot be run.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> @flowclass.flow_feature()
+    ... def twice(byte_fwd):
+    ...     return 2 * byte_fwd
+    Traceback (most recent call last):
+    flowclass.errors.UserFunctionError: twice (..., line 1): there is no column byte_fwd; did you mean bytes_fwd?; ...
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +131,13 @@ class RegistryError(ConfigError):
         What was refused and why.
     problems : sequence of RowProblem
         All of them, errors and warnings; the text shows the first errors.
+
+    Examples
+    --------
+    >>> problem = RowProblem(file="list.csv", line=2, column="prefix", value="192.0.2.7/24", reason="has host bits")
+    >>> print(RegistryError("list.csv: refused", [problem]))
+    list.csv: refused
+      list.csv:2: prefix = '192.0.2.7/24' error: has host bits
     """
 
     def __init__(self, message: str, problems: Sequence[RowProblem] = ()) -> None:

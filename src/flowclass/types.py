@@ -293,6 +293,13 @@ class SourceReport:
         pcapng blocks that hold no packet, by type.
     balance : Balance
         The balance of this source alone.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> report = flowclass.classify(flowclass.samples() / "dns-udp.pcap").sources[0]
+    >>> report.format, report.packets, report.problem
+    ('pcap-le-usec', 14, 'none')
     """
 
     name: str

@@ -87,6 +87,12 @@ class Evaluation:
         Captures judged, by who published them.
     programs : dict of str to set of str
         The programs whose traffic the captures judged hold, with their versions.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> flowclass.Evaluation().ours.recall.value is None  # nothing was judged yet
+    True
     """
 
     ours: Score = field(default_factory=Score)

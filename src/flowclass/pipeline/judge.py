@@ -38,7 +38,7 @@ def judge(
 
     Parameters
     ----------
-    flows : path, pyarrow.Table or pyarrow.RecordBatchReader
+    flows : path, or what speaks the Arrow stream interface
         What ``classify`` gave: Parquet or Arrow, or the records themselves.
     registry : Registry or path
         The registered endpoints.

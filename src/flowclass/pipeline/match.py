@@ -46,7 +46,7 @@ def match(flows: str | Path | Any, *, anonymize: CryptoPan | None = None, udf: t
 
     Parameters
     ----------
-    flows : path, pyarrow.Table or pyarrow.RecordBatchReader
+    flows : path, or what speaks the Arrow stream interface
         What ``classify`` gave with ``heads``: Parquet or Arrow, or the records themselves.
     anonymize : CryptoPan, optional
         The key by which the records given have other addresses; they have no heads then.

@@ -32,7 +32,7 @@ class Records:
 
     Parameters
     ----------
-    flows : path, pyarrow.Table or pyarrow.RecordBatchReader
+    flows : path, or what speaks the Arrow stream interface
         What ``classify`` gave: a file, a folder of files, or records.
     rows : int
         How many a batch has at most, where the source does not say.
@@ -60,9 +60,10 @@ class Records:
         if isinstance(flows, pa.Table):
             self.name, self.schema = "the table", flows.schema
             self._batches: Iterator[Any] = iter(flows.to_batches(max_chunksize=rows))
-        elif isinstance(flows, pa.RecordBatchReader):
-            self.name, self.schema = "the reader", flows.schema
-            self._batches = iter(flows)
+        elif hasattr(flows, "__arrow_c_stream__"):
+            reader = pa.RecordBatchReader.from_stream(flows)
+            self.name, self.schema = "the stream", reader.schema
+            self._batches = iter(reader)
         else:
             self.name = str(flows)
             self._open(Path(flows), rows)

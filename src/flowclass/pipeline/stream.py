@@ -41,6 +41,14 @@ class Stream:
     ----------
     schema : pyarrow.Schema
         Of every batch.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> with open(flowclass.samples() / "dns-udp.pcap", "rb") as pipe:
+    ...     flows = flowclass.stream(pipe)
+    ...     sum(batch.num_rows for batch in flows), flows.balance.closed
+    (6, True)
     """
 
     def __init__(self, sources: Sequence[Source], options: RunOptions, problems: Iterable[SourceReport] = ()) -> None:

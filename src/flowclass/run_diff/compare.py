@@ -36,6 +36,14 @@ class RunFacts:
         The instant as of which all flows were judged, ns UTC; empty where each was judged at its own time.
     says : bool
         Whether the files say anything about the run.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> run = flowclass.classify(flowclass.samples()).to_pyarrow()
+    >>> found = flowclass.diff(run, run.slice(2))
+    >>> found.a.flows, found.b.flows
+    (12, 10)
     """
 
     name: str
@@ -64,6 +72,14 @@ class FlowChange:
         Different addresses inside.
     flow_id : str
         The lowest of their ids.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> run = flowclass.classify(flowclass.samples()).to_pyarrow()
+    >>> found = flowclass.diff(run, run.slice(2))
+    >>> found.changes  # both have the same to say of the flows that both have
+    ()
     """
 
     protocol_a: str | None
@@ -102,6 +118,14 @@ class FlowsAlone:
         How many have each outcome.
     flow_ids : tuple of str
         The first 10,000, in the order of the run.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> run = flowclass.classify(flowclass.samples()).to_pyarrow()
+    >>> found = flowclass.diff(run, run.slice(2))
+    >>> found.alone_a.flows, found.alone_b.flows
+    (2, 0)
     """
 
     flows: int
@@ -135,6 +159,14 @@ class RunDiff:
         All flows of each run by outcome.
     alone_a, alone_b : FlowsAlone
         What only one of them has.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> run = flowclass.classify(flowclass.samples()).to_pyarrow()
+    >>> found = flowclass.diff(run, run.slice(2))
+    >>> found.paired, found.same, found.nothing_changes
+    (10, 10, False)
     """
 
     a: RunFacts

@@ -35,6 +35,18 @@ class FlowFunction:
         As they were given.
     sha256 : str
         Of the function's source, in hexadecimal, for provenance.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> @flowclass.flow_feature(unit="packets")
+    ... def packets(packets_fwd, packets_rev):
+    ...     return packets_fwd + packets_rev
+    >>> packets.field
+    pyarrow.Field<user_packets: int64>
+    >>> options = flowclass.EngineOptions(udf=(packets,))
+    >>> flowclass.classify(flowclass.samples(), options=options).to_pyarrow()["user_packets"].to_pylist()[:3]
+    [86, 2, 2]
     """
 
     def __init__(self, function: Callable[..., Any], kind: Kind, unit: str, meaning: str) -> None:

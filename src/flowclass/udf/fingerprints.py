@@ -36,6 +36,16 @@ class Fingerprint:
         By the id that evidence has: what each means.
     sha256 : str
         Of the function's source, in hexadecimal, for provenance.
+
+    Examples
+    --------
+    >>> import flowclass
+    >>> @flowclass.fingerprint(protocol_class="app", rules={"ping": "four octets, PING"}, ip_protos=("udp", "tcp"))
+    ... def ping(head, evidence):
+    ...     evidence.add("ping", 0, 0, 4, 32)
+    ...     return head.be32(0, 0) == 0x50494E47 and head.length(0) == 4
+    >>> ping.name, ping.rules
+    ('user.ping', {'user.ping.ping': 'four octets, PING'})
     """
 
     kind = "fingerprint"
