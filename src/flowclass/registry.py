@@ -171,7 +171,7 @@ class Registry:
         known_protocols: Collection[str] | None = None,
         limits: Limits | None = None,
     ) -> Registry:
-        """Read a registry from a file; the format follows from the content, else from the name's ending.
+        r"""Read a registry from a file; the format follows from the content, else from the name's ending.
 
         Parameters
         ----------
@@ -194,6 +194,18 @@ class Registry:
         RegistryError
             Where any row has an error, with the problems of all rows; where the file changes while it is read;
             where a snapshot does not hold.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "list.csv"
+        ...     _ = path.write_text("registration_id,category,status,prefix\nA-1,organization,approved,192.0.2.0/24\n")
+        ...     registry = Registry.load(path)
+        ...     registry.save(path.with_suffix(".fcr"), built_at="2024-11-20")
+        ...     mapped = Registry.load(path.with_suffix(".fcr"))
+        >>> mapped.version == registry.version, [entry.prefix for entry in mapped.entries]
+        (True, ['192.0.2.0/24'])
         """
         source = Path(path)
         if is_snapshot(source):
@@ -290,6 +302,17 @@ class Registry:
         ------
         ConfigError
             Where an address or the instant cannot be read.
+
+        Examples
+        --------
+        >>> from flowclass.registries.row import RegistryRow, parse_prefixes
+        >>> old = RegistryRow(line=2, registration_id="FRL-1", category="freelancer", status="approved",
+        ...                   prefixes=parse_prefixes("192.0.2.7"), valid_until=parse_timestamp("2024-01-01"))
+        >>> new = RegistryRow(line=3, registration_id="ORG-1", category="organization", status="approved",
+        ...                   prefixes=parse_prefixes("192.0.2.0/24"))
+        >>> (found,) = Registry([old, new]).lookup(["192.0.2.7"], at="2024-11-20")
+        >>> found.match, found.registration_id, [(one.entry.prefix, one.match) for one in found.covering]
+        ('registered', 'ORG-1', [('192.0.2.7/32', 'expired'), ('192.0.2.0/24', 'registered')])
         """
         moment = time.time_ns() if at is None else _instant(at)
         return tuple(self._look_up(address, moment, protocol) for address in addresses)

@@ -572,7 +572,7 @@ def test_why_is_said_first(tmp_path: Path, rows: Rows) -> None:
     said = " ".join(headline(figures_of(written(tmp_path, rows))))
     assert f"Of these {len(accused):,}, {reasons['unregistered']:,} have no registration; " in said
     for reason, words in REASON_WORDS.items():
-        assert (f"{words} {reasons[reason]:,}" in said) == (reasons[reason] > 0)
+        assert (f" {reasons[reason]:,} {words}" in said) == (reasons[reason] > 0)
     assert "Of these" not in " ".join(headline(figures_of(written(tmp_path, []))))
 
 

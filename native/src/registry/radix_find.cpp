@@ -6,10 +6,15 @@
 // counting, which is asked for at run time.
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "base/byte_reader.hpp"
 #include "registry/radix_tree.hpp"
 #include "registry/radix_walk.hpp"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#include <emmintrin.h>
+#endif
 
 // The one place, with radix_walk.hpp, that walks the tree's words by pointers: they were checked,
 // or built here, before. NOLINTBEGIN(cppcoreguidelines-pro-bounds-pointer-arithmetic)
@@ -56,13 +61,13 @@ struct Group {
     std::array<std::uint32_t, kGroup> slots;
 
     // Gives the counts of `next`.
-    template <Kind kind>
+    template <Kind kind, typename Bounds>
     [[gnu::always_inline]] std::uint32_t step_all(Words words,
                                                   std::span<const std::uint8_t> lanes,
                                                   Sorted& next,
                                                   std::uint32_t counts) noexcept {
         for (const std::size_t lane : lanes) {
-            const std::uint32_t slot = step<kind>(words, slots[lane], walks[lane]);
+            const std::uint32_t slot = step<kind, Bounds>(words, slots[lane], walks[lane]);
             slots[lane] = slot;
             prefetch_node(words, slot);
             counts = next.put(counts, lane, slot);
@@ -122,7 +127,7 @@ template <typename Source>
     return counts;
 }
 
-template <typename Walk, typename Source>
+template <typename Walk, typename Bounds, typename Source>
 [[gnu::always_inline]] inline void find_group(Words words,
                                               std::span<std::uint32_t> out,
                                               std::size_t first,
@@ -133,24 +138,25 @@ template <typename Walk, typename Source>
     for (std::size_t now = 0; !Sorted::all_at_leaves(counts); now ^= 1U) {
         const Sorted& from = sorted[now];
         Sorted& next = sorted[now ^ 1U];
-        std::uint32_t left =
-            group.template step_all<Kind::range>(words, from.at(Kind::range, counts), next, 0);
-        left = group.template step_all<Kind::path>(words, from.at(Kind::path, counts), next, left);
-        counts =
-            group.template step_all<Kind::dense>(words, from.at(Kind::dense, counts), next, left);
+        std::uint32_t left = group.template step_all<Kind::range, Bounds>(
+            words, from.at(Kind::range, counts), next, 0);
+        left = group.template step_all<Kind::path, Bounds>(
+            words, from.at(Kind::path, counts), next, left);
+        counts = group.template step_all<Kind::dense, Bounds>(
+            words, from.at(Kind::dense, counts), next, left);
     }
     std::copy_n(group.slots.begin(), out.size(), out.begin());
 }
 
-template <typename Walk, typename Source>
+template <typename Walk, typename Bounds, typename Source>
 [[gnu::always_inline]] inline void find_all(Words words,
                                             std::span<std::uint32_t> out,
                                             const Source& source) noexcept {
     std::size_t first = 0;
     for (; first + kGroup <= out.size(); first += kGroup) {
-        find_group<Walk>(words, out.subspan(first, kGroup), first, source);
+        find_group<Walk, Bounds>(words, out.subspan(first, kGroup), first, source);
     }
-    find_group<Walk>(words, out.subspan(first), first, source);
+    find_group<Walk, Bounds>(words, out.subspan(first), first, source);
 }
 
 // The two first levels and the table, read from the header once for a call.
@@ -227,16 +233,36 @@ struct AnyColumn {
 
 template <typename Walk, typename Source>
 void find_portable(Words words, std::span<std::uint32_t> out, const Source& source) noexcept {
-    find_all<Walk>(words, out, source);
+    find_all<Walk, AnyBounds>(words, out, source);
 }
 
 // Only by GCC: clang 14 cannot ask a processor for lzcnt.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// As AnyBounds, with one bit for each bound, counted, instead of a number in each, added up.
+struct CountedBounds {
+    [[gnu::always_inline]] static std::uint32_t below(Words node,
+                                                      std::uint16_t piece,
+                                                      std::uint32_t count) noexcept {
+        const __m128i pieces = _mm_set1_epi16(static_cast<std::int16_t>(piece));
+        const __m128i all =
+            _mm_packs_epi16(not_below(node, pieces), not_below(node + kLaneWords, pieces));
+        const auto bits = ~static_cast<std::uint32_t>(_mm_movemask_epi8(all));
+        // Bit 0 is the node's head, those behind bit `count` are of what follows the bounds.
+        return static_cast<std::uint32_t>(std::popcount(bits & ((2U << count) - 2U)));
+    }
+
+  private:
+    // All bits set in each half of a word that is not below its piece.
+    [[gnu::always_inline]] static __m128i not_below(Words words, __m128i pieces) noexcept {
+        const auto bounds = std::bit_cast<__m128i>(lanes_at(words));
+        return _mm_cmpeq_epi16(_mm_subs_epu16(pieces, bounds), _mm_setzero_si128());
+    }
+};
 template <typename Walk, typename Source>
 [[gnu::target("avx2,bmi,bmi2,lzcnt,popcnt")]] void find_wide(Words words,
                                                              std::span<std::uint32_t> out,
                                                              const Source& source) noexcept {
-    find_all<Walk>(words, out, source);
+    find_all<Walk, CountedBounds>(words, out, source);
 }
 bool is_wide() noexcept {
     return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("bmi") != 0 &&

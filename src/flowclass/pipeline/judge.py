@@ -34,7 +34,7 @@ def judge(
     policy: Policy | str | os.PathLike[str] | None = None,
     at: Instant | None = None,
 ) -> Any:
-    """Judge finished flows again, without the capture.
+    r"""Judge finished flows again, without the capture.
 
     Parameters
     ----------
@@ -64,10 +64,23 @@ def judge(
 
     Examples
     --------
+    A capture of one packet of ESP (RFC 4303) in November 2025, judged as of its own time and as of December:
+
     >>> import struct, flowclass
-    >>> empty = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-    >>> judge(flowclass.classify(empty).to_pyarrow(), registry=flowclass.Registry([])).read_all().num_rows
-    0
+    >>> esp = struct.pack(">II", 0x1001, 1) + bytes(range(48))
+    >>> packet = struct.pack(">BxH4xBB2x4s4s", 0x45, 76, 64, 50, bytes([192, 0, 2, 7]), bytes([198, 51, 100, 9])) + esp
+    >>> capture = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    >>> capture += struct.pack("<IIII", 1764460800, 0, len(packet), len(packet)) + packet
+    >>> run = flowclass.classify(capture).to_pyarrow()
+    >>> policy = flowclass.Policy.parse(
+    ...     b'[[phase]]\nname = "trial"\nfrom = 2025-11-01\noutcome = "violation_trial"\n'
+    ...     b'[[phase]]\nname = "enforce"\nfrom = 2025-12-01\noutcome = "violation"\n'
+    ... )
+    >>> nobody = flowclass.Registry([])
+    >>> judge(run, registry=nobody, policy=policy).read_all()["policy_outcome"].to_pylist()
+    ['violation_trial']
+    >>> judge(run, registry=nobody, policy=policy, at="2025-12-05").read_all()["policy_outcome"].to_pylist()
+    ['violation']
     """
     import pyarrow as pa
 

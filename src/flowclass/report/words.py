@@ -163,7 +163,7 @@ def _why(figures: dict[str, Any]) -> list[str]:
     if not counts:
         return [f"{said}."]
     listed = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
-    others = ", ".join(f"{REASON_WORDS.get(why) or shown(why, 40)} {count:,}" for why, count in listed)
+    others = ", ".join(f"{count:,} {REASON_WORDS.get(why) or shown(why, 40)}" for why, count in listed)
     return [
         f"{said}; {total - none:,} {'has' if total - none == 1 else 'have'} one that does not cover them: {others}."
     ]

@@ -194,7 +194,7 @@ def diff(
     registry: Registry | str | os.PathLike[str] | None = None,
     scope: Iterable[str] = (),
 ) -> RunDiff:
-    """Say which outcomes change from one run to another.
+    r"""Say which outcomes change from one run to another.
 
     Rows are paired by ``flow_id``; where an id repeats, in order.
 
@@ -224,10 +224,20 @@ def diff(
 
     Examples
     --------
+    What becomes of one packet of ESP (RFC 4303) when it is judged by a list that has nobody in it:
+
     >>> import struct, flowclass
-    >>> empty = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-    >>> run = flowclass.classify(empty).to_pyarrow()
-    >>> diff(run, flowclass.judge(run, registry=flowclass.Registry([]))).nothing_changes
+    >>> esp = struct.pack(">II", 0x1001, 1) + bytes(range(48))
+    >>> packet = struct.pack(">BxH4xBB2x4s4s", 0x45, 76, 64, 50, bytes([192, 0, 2, 7]), bytes([198, 51, 100, 9])) + esp
+    >>> capture = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    >>> capture += struct.pack("<IIII", 1764460800, 0, len(packet), len(packet)) + packet
+    >>> run = flowclass.classify(capture).to_pyarrow()
+    >>> policy = flowclass.Policy.parse(b'[[phase]]\nname = "all"\nfrom = 2025-11-01\noutcome = "violation"\n')
+    >>> judged = flowclass.judge(run, registry=flowclass.Registry([]), policy=policy).read_all()
+    >>> found = diff(run, judged)
+    >>> [(one.protocol_a, one.outcome_a, one.outcome_b, one.reason_b, one.flows) for one in found.changes]
+    [('esp', None, 'violation', 'unregistered', 1)]
+    >>> diff(judged, judged).nothing_changes
     True
     """
     made = Registry.load(registry) if isinstance(registry, (str, os.PathLike)) else registry
