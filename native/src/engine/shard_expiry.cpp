@@ -186,7 +186,8 @@ Shard::Worth Shard::worth_of(const FlowState& state) const noexcept {
     // The clock never goes back, so the difference is exact whatever the times are.
     const std::uint64_t idle =
         static_cast<std::uint64_t>(clock_) - static_cast<std::uint64_t>(state.record.touched);
-    if (idle < kTunnelCounts && state.evidence != EvidenceStore::kNone) {
+    // Where the head is not done there is no verdict, and the line that says so need not be here.
+    if (idle < kTunnelCounts && state.head_done && state.evidence != EvidenceStore::kNone) {
         const EvidenceStore::Saved& saved = evidence_[state.evidence];
         const bool told =
             saved.tier == fingerprint::Tier::confirmed || saved.tier == fingerprint::Tier::probable;
@@ -211,17 +212,25 @@ void Shard::evict() noexcept {
         const FlowState& state = table_[slot].value;
         return std::pair(worth_of(state), state.record.touched);
     };
+    const auto behind = [this](std::uint32_t slot) {
+        return slot + 1U < table_.capacity() ? slot + 1U : 0U;
+    };
     std::uint32_t chosen = eviction_hand_;
     auto least = rank(chosen);
     for (std::size_t seen = 1; seen < kMostCandidates; ++seen) {
         if (seen >= kEvictionCandidates && least.first <= Worth::usual) {
             break;
         }
-        eviction_hand_ = eviction_hand_ + 1U < table_.capacity() ? eviction_hand_ + 1U : 0U;
+        eviction_hand_ = behind(eviction_hand_);
         if (const auto found = rank(eviction_hand_); found < least) {
             chosen = eviction_hand_;
             least = found;
         }
+    }
+    std::uint32_t next = eviction_hand_;
+    for (std::size_t ahead = 1; ahead < kEvictionCandidates; ++ahead) {
+        next = behind(next);
+        table_.prefetch_hot(next);
     }
     ++counters_.evicted;
     end_flow(chosen, flow::EndReason::evicted, clock_);

@@ -9,7 +9,8 @@ namespace flowclass::engine {
 
 namespace {
 
-constexpr std::size_t kHeadCandidates = 16;
+constexpr std::size_t kHeadCandidates = 4;
+constexpr std::size_t kMostHeads = 16;
 
 }  // namespace
 
@@ -17,7 +18,7 @@ constexpr std::size_t kHeadCandidates = 16;
 bool Shard::open_head(std::uint32_t slot,
                       const packet::FlowLayer& layer,
                       const FrameFacts& frame) noexcept {
-    if (heads_.full()) {
+    if (heads_.full() && heads_.capacity() > 0) {
         cut_a_head(frame.clock);
     }
     FlowState& state = table_[slot].value;
@@ -44,24 +45,31 @@ bool Shard::open_head(std::uint32_t slot,
 }
 
 // The pool is empty, as in a flood of new flows: a head is matched with what it has. A flood's
-// flows are not answered, so of the next few heads in the pool's order the oldest that is not goes;
-// where all of them are, the oldest.
+// flows are not answered, so of the next few such heads in the pool's order the oldest goes; where
+// there are none, the oldest of those looked at.
 void Shard::cut_a_head(base::TimeNs when) noexcept {
     const auto rank = [this](std::uint32_t index) {
         return std::pair(heads_.answered(index), heads_.time_first(index));
     };
+    const auto behind = [this](std::uint32_t index) {
+        return index + 1U < heads_.capacity() ? index + 1U : 0U;
+    };
     std::uint32_t chosen = head::HeadPool::kNone;
-    const std::size_t candidates = std::min(kHeadCandidates, heads_.capacity());
-    for (std::size_t seen = 0; seen < candidates; ++seen) {
-        head_hand_ = head_hand_ + 1U < heads_.capacity() ? head_hand_ + 1U : 0U;
+    std::size_t unanswered = 0;
+    for (std::size_t seen = 0; seen < kMostHeads && unanswered < kHeadCandidates; ++seen) {
+        head_hand_ = behind(head_hand_);
+        unanswered += heads_.answered(head_hand_) ? 0 : 1;
         if (chosen == head::HeadPool::kNone || rank(head_hand_) < rank(chosen)) {
             chosen = head_hand_;
         }
     }
-    if (chosen != head::HeadPool::kNone) {
-        ++counters_.heads_cut;
-        close_head(heads_.owner(chosen), when);
+    std::uint32_t next = head_hand_;
+    for (std::size_t ahead = 0; ahead < kHeadCandidates; ++ahead) {
+        next = behind(next);
+        heads_.prefetch_age(next);
     }
+    ++counters_.heads_cut;
+    close_head(heads_.owner(chosen), when);
 }
 
 // The head clock: all heads that this burst completed, in bulk.

@@ -69,6 +69,10 @@ class FlowTable {
             base::prefetch_front<kHotSlot>(slots_[slot]);
         }
     }
+    // What a packet needs of a slot.
+    void prefetch_hot(std::uint32_t slot) const noexcept {
+        base::prefetch_front<kHotSlot>(slots_[slot]);
+    }
     // All of a slot, and where it stands in the index once it is here.
     void prefetch(std::uint32_t slot) const noexcept { base::prefetch(slots_[slot]); }
     void prefetch_place(std::uint32_t slot) const noexcept { prefetch_index(slots_[slot].tag); }
