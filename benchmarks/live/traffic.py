@@ -53,18 +53,18 @@ class Rounds:
 
     def __init__(self, frames: list[bytes]) -> None:
         self.frames = Frames(frames)
-        self._places = np.concatenate(
-            [self.frames.starts + place for start in (_SRC, _DST) for place in (start + 1, start + 2)]
-        )
-        self._octets = self.frames.octets[self._places]
-        self._half = len(frames)
+        self._places = np.concatenate([self.frames.starts + start + 1 for start in (_SRC, _DST)])
+        high, low = (self.frames.octets[self._places + place].astype(np.uint16) for place in (0, 1))
+        self._middles = high << 8 | low
 
     def turn(self, number: int) -> Frames:
         """Give the frames of a round, from 0 on."""
         if number >= self.MOST:
             raise ValueError(f"round {number}: there are addresses for {self.MOST} rounds")
-        marks = np.repeat(np.array([number >> 8, number & 255] * 2, np.uint8), self._half)
-        self.frames.octets[self._places] = self._octets ^ marks
+        # A sum, and not other octets there: two ends that differ there alone would be each other's in some round.
+        middles = self._middles + np.uint16(number)
+        self.frames.octets[self._places] = middles >> 8
+        self.frames.octets[self._places + 1] = middles & 255
         return self.frames
 
     def verdicts(self) -> Verdicts:

@@ -100,7 +100,7 @@ class Sender:
         self._socket.setsockopt(_SOL_PACKET, _QDISC_BYPASS, 1)
         self._send: Any = ctypes.CDLL(None, use_errno=True).sendmmsg
         self._rate = rate
-        self._began = time.monotonic()
+        self._began = self._paced = time.monotonic()
         self.sent = 0
 
     def send(self, frames: Frames, count: int | None = None) -> None:
@@ -131,11 +131,11 @@ class Sender:
 
     def _wait(self) -> None:
         if self._rate > 0:
-            ahead = self.sent / self._rate - self.seconds
+            ahead = self.sent / self._rate - (time.monotonic() - self._paced)
             if ahead > 0:
                 time.sleep(ahead)
             elif ahead < -0.1:  # what could not be sent in time is not made up for: that would be a burst
-                self._began -= ahead
+                self._paced -= ahead
 
 
 @contextmanager

@@ -65,7 +65,9 @@ class Service(AbstractContextManager["Service"]):
         self._given, self._stop = given, stop
         if given["top"]:
             refuse_top(given)
-        self._manager = Manager()
+        # A process that has other things to do keeps its rights, which would be gone for good, and its notices.
+        self._own_process = bool(click.get_current_context().find_root().obj)
+        self._manager = Manager(None if self._own_process else {})
         self._monitor = Monitor() if given["metrics"] is not None or given["top"] else Monitor(every_s=None)
         self._endpoint: Any = None
         self._progress = Progress(quiet=given["quiet"] or given["top"])
@@ -102,9 +104,7 @@ class Service(AbstractContextManager["Service"]):
     def leave_rights(self) -> None:
         """Become another user and enter the sandbox, as was asked for; what needs rights is open."""
         given = self._given
-        # It is for good: a process that has other things to do afterwards keeps its rights unless it was told not to.
-        own_process = bool(click.get_current_context().find_root().obj)
-        enters = given["sandbox"] == "require" or (given["sandbox"] == "auto" and own_process)
+        enters = given["sandbox"] == "require" or (given["sandbox"] == "auto" and self._own_process)
         if given["user"] is not None or enters:
             _import_the_rest()
         if given["user"] is not None:
