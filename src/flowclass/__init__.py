@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from flowclass.sources.packets import Packets
     from flowclass.sources.samples import samples
     from flowclass.types import Balance, CaptureCounters, EngineOptions, SourceReport
-    from flowclass.udf import Fingerprint, FlowFunction, fingerprint, flow_feature, flow_scorer
+    from flowclass.udf.columns import FlowFunction, flow_feature, flow_scorer
+    from flowclass.udf.fingerprints import Fingerprint, fingerprint
 
 __all__ = [
     "Balance",
@@ -134,11 +135,11 @@ _HOMES = {
     "CaptureCounters": "flowclass.types",
     "EngineOptions": "flowclass.types",
     "SourceReport": "flowclass.types",
-    "Fingerprint": "flowclass.udf",
-    "FlowFunction": "flowclass.udf",
-    "fingerprint": "flowclass.udf",
-    "flow_feature": "flowclass.udf",
-    "flow_scorer": "flowclass.udf",
+    "Fingerprint": "flowclass.udf.fingerprints",
+    "FlowFunction": "flowclass.udf.columns",
+    "fingerprint": "flowclass.udf.fingerprints",
+    "flow_feature": "flowclass.udf.columns",
+    "flow_scorer": "flowclass.udf.columns",
 }
 
 

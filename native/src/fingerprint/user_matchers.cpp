@@ -41,13 +41,15 @@ bool is_permitted(const UserCheck& check, const FlowHead& head, std::size_t rule
     return check.bits > 0 && check.bits <= most && end <= head.payload(check.entry).bytes.size();
 }
 
+template <typename Record, typename Field>
+UserField field_of(std::string_view name, Field Record::* /*field*/, std::size_t offset) {
+    return {name, offset, sizeof(Field)};
+}
+
 }  // namespace
 
 std::vector<UserLayout> user_layouts() {
-#define FLOWCLASS_FIELD(type, name)                     \
-    UserField {                                         \
-        #name, offsetof(type, name), sizeof(type::name) \
-    }
+#define FLOWCLASS_FIELD(type, name) field_of(#name, &type::name, offsetof(type, name))
     return {{"head",
              sizeof(UserHead),
              {FLOWCLASS_FIELD(UserHead, time_first),

@@ -225,9 +225,8 @@ def _calls(function: Callable[[Any, Any], Any], rules: tuple[str, ...], variants
     """
     from numba import cfunc, njit, types
 
-    import flowclass.udf.native_types  # noqa: F401  # gives the types their methods
     from flowclass.udf.layout import checked
-    from flowclass.udf.primitives import HEAD, EvidenceType, as_head, evidence_maker
+    from flowclass.udf.native_types import HEAD, EvidenceType, as_head, evidence_maker
 
     checked()
     kind = EvidenceType(rules, variants)

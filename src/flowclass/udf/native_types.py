@@ -21,16 +21,21 @@ from numba.extending import overload_attribute, overload_method
 
 from flowclass.udf.layout import MOST_CHECKS, RECORDS, offset
 from flowclass.udf.primitives import (
+    HEAD,
     EvidenceType,
     HeadType,
     address_of,
+    as_head,
     as_pointer,
     carray,
+    evidence_maker,
     loader,
     plain,
     read_only,
     writer,
 )
+
+__all__ = ["HEAD", "EvidenceType", "as_head", "evidence_maker"]
 
 _SWAPPED = sys.byteorder != "big"
 
