@@ -35,6 +35,7 @@ class Engine:
             SparkSession.builder.master(f"local[{workers or '*'}, 3]")
             .appName("flowclass")
             .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
             .config("spark.log.level", "ERROR")
             .getOrCreate()
         )

@@ -1,0 +1,1 @@
+"""Many files on many workers: the same records, and how much sooner."""
