@@ -173,7 +173,7 @@ def test_by_default_nothing_names_a_host_or_a_moment(result: flowclass.Result) -
         (["src_ip"], "column src_ip is string: a matrix holds numbers"),
         (["protocol"], "column protocol is dictionary"),
         ([], "give a list of columns"),
-        ("bytes_fwd", "give a list of columns"),
+        ("bytes_fwd", "give a list of columns, or one of the sets iscxvpn2016, cicflowmeter"),
     ],
 )
 def test_a_matrix_of_what_is_no_number(result: flowclass.Result, features: Any, sentence: str) -> None:

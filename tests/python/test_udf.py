@@ -391,3 +391,41 @@ def test_numba_is_imported_when_a_function_is_defined() -> None:
     text = "import sys, flowclass; flowclass.fingerprint, flowclass.flow_feature; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, cwd=ROOT / "tests")
     assert done.stdout == "False\n"
+
+
+def test_a_users_verdict_is_explained_reported_and_judged(flowclass_command: Command, tmp_path: Path) -> None:
+    frames = [
+        (1_732_000_000_000_000_000 + at, udp_frame("10.0.0.1", 1, "10.0.0.2", 2, octets))
+        for at, octets in ((0, b"KNOCK 1"), (2, b"KNOCK 2"))
+    ]
+    capture, own, flows = tmp_path / "knock.pcap", tmp_path / "own.py", tmp_path / "flows.parquet"
+    capture.write_bytes(pcap(frames))
+    own.write_text(
+        "import flowclass\n"
+        "@flowclass.fingerprint(protocol_class='vpn', rules={'magic': 'KNOCK'})\n"
+        "def knock(head, evidence):\n"
+        "    for i in range(head.count):\n"
+        "        if head.be32(i, 0) == 0x4B4E4F43:\n"
+        "            evidence.add('magic', i, 0, 4, 32)\n"
+        "    return True\n",
+        encoding="utf-8",
+    )
+    done = flowclass_command("classify", capture, "--udf", own, "-o", flows)
+    assert done.code == 0, done.err
+    assert "vpn      user.knock" in done.err
+    (row,) = pq.read_table(flows).to_pylist()
+    assert (row["protocol"], row["protocol_class"], row["tier"]) == ("user.knock", "vpn", "probable")
+    assert [check["rule"] for check in row["evidence"]] == ["user.knock.magic"] * 2
+    done = flowclass_command("explain", row["flow_id"], "--in", flows, "--pcap", capture)
+    assert done.code == 0, done.err
+    assert "is user.knock: probable" in done.out
+    assert "a check of a user's own fingerprint" in done.out
+    assert "user.knock" in flowclass_command("report", flows).out
+    listed = tmp_path / "list.csv"
+    listed.write_text(
+        "registration_id,category,status,prefix,valid_from,approved_at\n"
+        "ORG-1,organization,approved,10.0.0.2,2020-01-01,2020-01-01\n",
+        encoding="utf-8",
+    )
+    judged = flowclass.judge(flows, registry=listed).read_all()
+    assert judged.column("registry_match").to_pylist() == ["registered"]

@@ -15,6 +15,7 @@ from flowclass.sources.file import find
 ROW = 16
 CONTEXT_ROWS = 1
 OTHER_VERSION = "a rule of another version of flowclass"
+USERS_OWN = "a check of a user's own fingerprint, which the run was given with --udf; its file says what it means"
 TRANSPORTS = {6: "TCP", 17: "UDP"}
 _KEPT = (
     *NEEDED, "segment", "variant", "protocol_class", "evidence_bits", "alternatives", "time_start", "time_end",
@@ -68,7 +69,7 @@ def explained(record: dict[str, Any], captures: Sequence[str], *, second_opinion
     story["evidence"] = [
         {
             **check,
-            "meaning": meanings.get(check["rule"], OTHER_VERSION),
+            "meaning": meanings.get(check["rule"], USERS_OWN if check["rule"].startswith("user.") else OTHER_VERSION),
             "chance": words.chance(check["bits"]),
             **({} if frame is None else _shown(check, frame, readings)),
         }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowclass.errors import ConfigError
+from flowclass.features.literature import SETS, Derived
 from flowclass.schema import feature_fields
 
 if TYPE_CHECKING:
@@ -49,16 +50,17 @@ class Matrix(NamedTuple):
     names: list[str]
 
 
-def matrix(table: Any, features: Sequence[str] | None) -> Matrix:
+def matrix(table: Any, features: Sequence[str] | str | None) -> Matrix:
     """Make a matrix of a table of flows.
 
     Parameters
     ----------
     table : pyarrow.Table
         Flow records.
-    features : sequence of str, optional
-        Columns of numbers, times or lists of numbers; by default duration, packets and octets, the feature columns
-        and those of users' functions, as far as the table has them: nothing that names a host, a port or a moment.
+    features : sequence of str, or str, optional
+        Columns of numbers, times or lists of numbers; or the name of a set of the literature; by default duration,
+        packets and octets, the feature columns and those of users' functions, as far as the table has them: nothing
+        that names a host, a port or a moment.
 
     Raises
     ------
@@ -67,19 +69,35 @@ def matrix(table: Any, features: Sequence[str] | None) -> Matrix:
     """
     import numpy as np
 
-    wanted = default_features(table.schema.names) if features is None else list(features)
-    if isinstance(features, str) or not wanted:
-        raise ConfigError(f"features = {features!r} is not permitted: give a list of columns")
-    columns: list[Any] = []
-    names: list[str] = []
-    for name in wanted:
-        for label, column in _columns(table, name):
-            names.append(label)
-            columns.append(column)
+    wanted = default_features(table.schema.names) if features is None else features
+    if not wanted or (isinstance(wanted, str) and wanted not in SETS):
+        raise ConfigError(
+            f"features = {features!r} is not permitted: give a list of columns, or one of the sets {', '.join(SETS)}"
+        )
+    if isinstance(wanted, str):
+        names, columns = list(SETS[wanted]), _of_set(table, SETS[wanted])
+    else:
+        pairs = [pair for name in wanted for pair in _columns(table, name)]
+        names, columns = [label for label, _ in pairs], [column for _, column in pairs]
     values = np.empty((table.num_rows, len(columns)), np.float64)
     for place, column in enumerate(columns):
         values[:, place] = column
     return Matrix(values, names)
+
+
+def _of_set(table: Any, derived: Mapping[str, Derived]) -> list[Any]:
+    """Give the columns of a set; each column of the record that they are made of is read once."""
+
+    class Columns(dict[str, Any]):
+        def __missing__(self, name: str) -> Any:
+            ((_, column),) = _columns(table, name)
+            self[name] = column.astype(np.float64)
+            return self[name]
+
+    import numpy as np
+
+    columns = Columns()
+    return [one.make(columns) for one in derived.values()]
 
 
 def default_features(there: Sequence[str]) -> list[str]:

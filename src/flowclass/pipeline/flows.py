@@ -68,14 +68,15 @@ class Flows:
 
         return pl.DataFrame(self.to_pyarrow())
 
-    def to_numpy(self, features: Sequence[str] | None = None) -> Matrix:
+    def to_numpy(self, features: Sequence[str] | str | None = None) -> Matrix:
         """Give columns of numbers as a matrix.
 
         Parameters
         ----------
-        features : sequence of str, optional
+        features : sequence of str, or str, optional
             Columns of numbers, times, or lists of numbers: each of these makes 16 columns, ``splt_len[0]`` to
-            ``splt_len[15]``. By default duration, packets and octets, the feature columns and those of users'
+            ``splt_len[15]``. Or a set of the literature, by its names: ``iscxvpn2016`` or ``cicflowmeter``
+            (docs/features.md). By default duration, packets and octets, the feature columns and those of users'
             functions, as far as they are there: nothing that names a host, a port or a moment.
 
         Returns
