@@ -1,4 +1,7 @@
-"""The registry of VPN registrations: loaded from the registrar's list, judged by the native core."""
+"""The registry of VPN registrations: loaded from the registrar's list, judged by the native core.
+
+The file is longer than others because two thirds of it document one public class.
+"""
 
 from __future__ import annotations
 

@@ -162,3 +162,14 @@ def test_a_registry_in_use_outlives_what_takes_its_place(
     fresh.write_bytes(good)
     fresh.replace(snapshot)
     assert Registry.load(snapshot).version == held.version
+
+
+def test_a_pipe_is_not_built_from(tmp_path: Path, flowclass_command: Command) -> None:
+    """Its octets are there once, and the hash of what was read needs them again."""
+    reading, writing = os.pipe()
+    os.write(writing, SAMPLE.read_bytes())
+    os.close(writing)
+    ended = flowclass_command("registry", "build", f"/dev/fd/{reading}", "-o", tmp_path / "r.fcr")
+    os.close(reading)
+    assert (ended.code, "this is a pipe; save it as a file" in ended.err) == (5, True)
+    assert not list(tmp_path.iterdir())

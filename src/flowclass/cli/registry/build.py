@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,8 @@ def _load(source: Path, at: int | None, limits: Limits) -> tuple[Registry, str]:
 def _is_desk(source: Path) -> bool:
     try:
         with source.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise RegistryError(f"{source}: build reads its sources again, and this is a pipe; save it as a file")
             return desk.recognise(file.read(HEAD))
     except OSError as problem:
         raise _unreadable(source, problem) from problem
