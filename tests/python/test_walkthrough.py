@@ -1,4 +1,4 @@
-"""Every command of the walk-through runs, and shows what the page shows.
+"""Every command of the walk-through and of the how-to pages runs, and shows what the page shows.
 
 What the fingerprints say is compared without its numbers, line by line in any order; all else as it stands. Between
 lines, `...` stands for any number of others.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from conftest import ROOT
 import flowclass
 
 PAGE = ROOT / "docs" / "walkthrough.md"
+HOWTO = sorted((ROOT / "docs").glob("howto_*.md"))
 SECTION = "## From a registration list to a trial report"
 OF_FINGERPRINTS = ("flowclass classify", "flowclass report")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -71,15 +73,13 @@ def differs(step: Step, printed: Sequence[str]) -> str | None:
 STEPS = steps_of(PAGE.read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
+def run_all(steps: Sequence[Step], folder: Path, programs: Path) -> list[list[str]]:
     """Run all commands in one shell, and give what each printed."""
-    folder, programs = tmp_path_factory.mktemp("walk"), tmp_path_factory.mktemp("programs")
     (folder / "datasets").symlink_to(ROOT / "datasets")
     for name, words in (("python", ""), ("flowclass", "-m flowclass.cli.main ")):
         (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
         (programs / name).chmod(0o755)
-    script = "".join(f"{step.command}\ncode=$?; echo '{MARK}'; (exit $code)\n" for step in STEPS)
+    script = "".join(f"{step.command}\ncode=$?; echo '{MARK}'; (exit $code)\n" for step in steps)
     package = str(Path(flowclass.__file__).parents[1])
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWCLASS_", "COLUMNS"))}
     paths = {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": package, "NO_COLOR": "1"}
@@ -88,15 +88,22 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
         text=True, timeout=600, check=False,
     )  # fmt: skip
     parts = done.stdout.split(MARK + "\n")
-    assert len(parts) == len(STEPS) + 1, done.stdout[-2000:]
+    assert len(parts) == len(steps) + 1, done.stdout[-2000:]
     return [part.splitlines() for part in parts[:-1]]
 
 
-def test_every_command_shows_what_the_page_shows(printed: list[list[str]]) -> None:
-    assert len(STEPS) > 20
+@pytest.mark.parametrize("page", [PAGE, *HOWTO], ids=lambda page: page.stem)
+def test_every_command_shows_what_the_page_shows(page: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    steps = steps_of(page.read_text(encoding="utf-8"))
+    if page == PAGE:
+        assert len(steps) > 20
+    if shutil.which("tshark") is None:
+        steps = [step for step in steps if not step.command.startswith("flowclass verify")]
+    assert steps
+    printed = run_all(steps, tmp_path_factory.mktemp("walk"), tmp_path_factory.mktemp("programs"))
     told = [
         f"$ {step.command}\n{problem}\n" + "\n".join(lines)
-        for step, lines in zip(STEPS, printed, strict=True)
+        for step, lines in zip(steps, printed, strict=True)
         if (problem := differs(step, lines)) is not None
     ]
     assert not told, "\n\n".join(told)

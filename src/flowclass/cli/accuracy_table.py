@@ -40,10 +40,10 @@ def markdown(result: Evaluation, *, day: str | None = None) -> Iterator[str]:
     scores = scores_of(result)
     yield from _facts(result, day or datetime.now(UTC).date().isoformat())
     yield ""
-    yield "#### By view"
+    yield "### By view"
     yield from _table(_view_rows(result, scores), left=1)
     yield ""
-    yield "#### What an alarm is worth"
+    yield "### What an alarm is worth"
     yield (
         "Alarms that are right, %, when that share of all flows is a tunnel: as measured, and at least (lower bound of"
         " the recall, upper bound of the false positives)."
@@ -51,12 +51,12 @@ def markdown(result: Evaluation, *, day: str | None = None) -> Iterator[str]:
     yield ""
     yield from _table(_worth_rows(scores), left=1)
     yield ""
-    yield "#### By protocol and view"
+    yield "### By protocol and view"
     yield "Flows `confirmed` / `probable` / `possible` / `none`, and recall in % (95 %)."
     yield ""
     yield from _table(_matrix_rows(scores), left=1)
     yield ""
-    yield "#### By protocol: false positives, and what an alarm is worth"
+    yield "### By protocol: false positives, and what an alarm is worth"
     yield (
         "On the full captures. False positives: flows of anything else that got this name, `confirmed` or `probable`,"
         " in a million. The alarm's worth, %, when that share of all flows is this protocol: as measured, and at least."

@@ -12,7 +12,7 @@ import click
 
 from flowclass.cli.distributed import classify_distributed, refuse_workers, with_workers
 from flowclass.cli.exit_codes import Exit
-from flowclass.cli.options import common, setting, with_config
+from flowclass.cli.options import common, files, setting, with_config
 from flowclass.cli.output import fill, with_output_or_none
 from flowclass.cli.progress import Progress
 from flowclass.cli.run import exit_code, open_sinks, records, refuse_rows, run_options, say_end, with_run
@@ -29,7 +29,7 @@ MOST_ORDER = 8
 
 
 @click.command(name="classify", short_help="Say for every flow which protocol it is, with evidence.")
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@click.argument("sources", nargs=-1, required=True, metavar="SRC...", shell_complete=files)
 @with_config
 @with_output_or_none
 @with_run

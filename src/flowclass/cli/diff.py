@@ -45,12 +45,7 @@ def diff(*, run_a: Path, run_b: Path, registry: Path | None, scope: tuple[str, .
     policy judged each run. A person is shown the first of each kind, --json gives all.
 
     The exit code is 0 whether something changes or not.
-
-    \b
-    flowclass judge flows.parquet --registry next.fcr --policy enforce.toml -o what_if.parquet
-    flowclass diff flows.parquet what_if.parquet --registry next.fcr
-    flowclass diff flows.parquet what_if.parquet --json | jq '.changes[] | select(.outcome_b == "violation")'
-    """  # noqa: D301 click looks for the octet, not for the two letters
+    """
     found = compare_runs(run_a, run_b, registry=registry, scope=scope_of(scope))
     if as_json:
         content = {"schema": "flowclass.diff/1", "nothing_changes": found.nothing_changes, **asdict(found)}

@@ -21,7 +21,7 @@ from flowclass.accuracy.views import CUT, VIEWS
 from flowclass.cli import accuracy
 from flowclass.cli.accuracy_table import markdown, scores_of, write_between_marks, write_text
 from flowclass.cli.exit_codes import Exit, of_sources
-from flowclass.cli.options import common
+from flowclass.cli.options import common, files
 from flowclass.cli.values import clean
 from flowclass.sources.file import FileSource, Found, find
 from flowclass.types import SourceReport
@@ -40,7 +40,7 @@ def _views(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 @click.command(short_help="Measure the verdicts on captures whose flows are known.")
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@click.argument("sources", nargs=-1, required=True, metavar="SRC...", shell_complete=files)
 @click.option(
     "--labels", required=True, type=click.Path(path_type=Path), help="Labelled flows, one JSON object a line."
 )

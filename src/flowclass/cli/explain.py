@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from flowclass.cli.exit_codes import Exit
-from flowclass.cli.options import common
+from flowclass.cli.options import common, files
 from flowclass.cli.values import clean
 from flowclass.explain.records import key_of, records_of
 from flowclass.explain.story import ROW, explained, in_payload
@@ -28,7 +28,14 @@ DUMP_WIDTH = len("0000 ") + 3 * ROW + 1
 @click.option(
     "--in", "flows", required=True, type=click.Path(path_type=Path), help="What classify wrote: Parquet or Arrow."
 )
-@click.option("--pcap", "captures", multiple=True, metavar="SRC", help="The capture, to show the octets themselves.")
+@click.option(
+    "--pcap",
+    "captures",
+    multiple=True,
+    metavar="SRC",
+    shell_complete=files,
+    help="The capture, to show the octets themselves.",
+)
 @click.option(
     "--tshark/--no-tshark",
     "second_opinion",

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from flowclass.cli.exit_codes import Exit, of_error
+from flowclass.cli.teach import taught
 from flowclass.cli.values import clean
 from flowclass.errors import FlowclassError
 from flowclass.version import __version__
@@ -28,6 +29,7 @@ COMMANDS = {
     "evaluate": "Measure the verdicts on captures whose flows are known.",
     "schema": "Print the columns of a flow record.",
     "registry": "Check a registry and look addresses up in it.",
+    "completion": "Print what lets a shell complete commands and options.",
 }
 DEFAULT = "classify"
 
@@ -44,7 +46,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         found: click.Command = getattr(import_module(f"flowclass.cli.{cmd_name}"), cmd_name)
-        return found
+        return taught(cmd_name, found)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front where none is named."""
@@ -73,12 +75,28 @@ def app() -> None:
     `flowclass a.pcap` means `flowclass classify a.pcap`.
 
     \b
-    Exit codes: 0 all read; 1 internal error; 2 usage; 3 done, but some input was cut, garbled or dropped;
-    4 no usable input; 5 registry, policy or configuration not valid; 6 output failed;
-    10 --fail-on-violation and there are some; 130, 143 ended by a signal, with complete files.
+    Examples:
+      flowclass capture.pcapng
+      flowclass classify /captures/2026-11 -o flows.parquet
+      flowclass explain 7e8e7278 --in flows.parquet --pcap /captures/2026-11
+      flowclass classify a.pcap --registry list.csv --policy policy.toml
+      flowclass COMMAND --help
 
     \b
-    Link types: Ethernet, raw IP, NULL/LOOP, Linux cooked (1 and 2), PPP, Cisco HDLC, 802.11 with radiotap, NFLOG.
+    Exit codes:
+      0 all read
+      1 internal error
+      2 usage
+      3 done, but some input was cut, garbled or dropped
+      4 no usable input
+      5 registry, policy or configuration not valid
+      6 output failed
+      10 --fail-on-violation and there are some
+      130, 143 ended by a signal, with complete files
+
+    \b
+    Link types: Ethernet, raw IP, NULL/LOOP, Linux cooked (1 and 2), PPP,
+    Cisco HDLC, 802.11 with radiotap, NFLOG.
     """  # noqa: D301 click looks for the octet, not for the two letters
 
 

@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from flowclass.cli import config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete what may be a file, a folder or more, and so has no type of its own."""
+    del ctx, param
+    return [CompletionItem(incomplete, type="file")]
 
 
 def setting(*names: str, **facts: Any) -> Callable[[Command], Command]:

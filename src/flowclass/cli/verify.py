@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from flowclass.cli.exit_codes import Exit
-from flowclass.cli.options import common
+from flowclass.cli.options import common, files
 from flowclass.cli.values import clean, duration
 from flowclass.errors import SourceError
 from flowclass.explain.frames import Ends, find_frames
@@ -33,7 +33,7 @@ SECOND_NS = 1_000_000_000
 
 
 @click.command(short_help="Compare our flows of captures with tshark's, packet for packet.")
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@click.argument("sources", nargs=-1, required=True, metavar="SRC...", shell_complete=files)
 @click.option("--timeout", type=duration, default="10m", show_default=True, help="tshark's time for one capture.")
 @click.option("-q", "--quiet", is_flag=True, help="Only what no known difference explains.")
 @click.option("-v", "--verbose", is_flag=True, help="Every known difference too, not only how many there are.")
@@ -43,18 +43,9 @@ def verify(sources: tuple[str, ...], timeout: int, quiet: bool, verbose: bool, a
 
     A flow is told by its ends, its IP protocol and the tunnels around it. Compared are packets and octets in each
     direction, first and last time, and the protocol; of what differs, the frames and our evidence are shown.
-    Differences with a known reason do not count.
-
-    \b
-    Examples:
-      flowclass verify capture.pcapng
-      flowclass verify /captures/2026-11 --json | jq '.captures[].differences'
-      zcat big.pcap.gz | flowclass verify - --timeout 1h
-
-    \b
-    Exit codes: 0 no difference, or only known ones; 3 some input was cut, or tshark could not read it;
-    4 no usable input; 5 tshark or pyshark is missing; 10 there are differences without a known reason.
-    """  # noqa: D301 click looks for the octet, not for the two letters
+    Differences with a known reason do not count: without any other the exit code is 0,
+    else 10. It is 5 where tshark or pyshark is missing, and 3 where some input was cut or tshark could not read it.
+    """
     tshark = installed()
     found = find(text for text in sources if text != "-")
     opened: list[ByteSource] = list(found.sources)

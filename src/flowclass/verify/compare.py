@@ -159,6 +159,8 @@ def _facts(kind: str, flow: FlowId, ours: Flow | None, theirs: Flow | None, run:
         ours=protocol,
         reads=reads,
         names={} if theirs is None else theirs.names,
+        variant="" if ours is None else str(ours.verdict["variant"] or ""),
+        through=frozenset() if theirs is None else theirs.through,
         ports=ports.union(*(flow.around for flow in (ours, theirs) if flow is not None)),
         proto=proto,
         skipped=run.skipped,
@@ -169,6 +171,7 @@ def _facts(kind: str, flow: FlowId, ours: Flow | None, theirs: Flow | None, run:
         off_port=bool(dissectors) and table.isdisjoint(dissectors),
         truncated=ours is not None and any(row["truncated_packets"] for row in ours.rows),
         late=ours is not None and ours.end >= YEAR_2038_NS,
+        timeless=theirs is not None and theirs.start == 0,
     )
 
 

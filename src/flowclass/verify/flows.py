@@ -51,6 +51,8 @@ class Flow:
         Of each packet the outermost layer that means a protocol, with packets; ours has none.
     around : set of int
         Ports of the flows around it.
+    through : set of str
+        Layers of the tunnel around it, as tshark calls them; ours has none.
     rows : list of dict
         Our records of it; tshark's has none.
     """
@@ -64,6 +66,7 @@ class Flow:
     names: dict[str, int] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
     around: set[int] = field(default_factory=set)
+    through: set[str] = field(default_factory=set)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, *, packets: list[int], octets: list[int], start: int, end: int, frames: list[int]) -> None:
@@ -180,6 +183,7 @@ def theirs(answer: Mapping[str, Any]) -> Side:
         )
         flow.last_frame = max(flow.last_frame, row["last_frame"])
         flow.around |= {end[1] for first, second, _ in around for end in (first, second)} - {0}
+        flow.through.update(row["through"])
         for kept, given in ((flow.names, row["names"]), (flow.reads, row["reads"])):
             for name, count in given.items():
                 kept[name] = kept.get(name, 0) + count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -27,6 +27,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         A layer that tshark reads as the protocol; ``nothing`` where it reads none.
     names : list of str
         Any layer of the flow above IP, as tshark calls it.
+    variants : list of str
+        The variant of our protocol.
+    through : list of str
+        A layer of the tunnel around the flow.
     ports : list of int
         A port of the flow, or of a flow around it.
     protos : list of int
@@ -47,6 +51,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Whether the snap length cut packets of the flow.
     late : bool
         Whether it is of 2038 or later, when seconds since 1970 need the 32nd bit.
+    timeless : bool
+        Whether some of its frames have no time.
     """
 
     id: str
@@ -55,6 +61,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ours: list[str] = []
     reads: list[str] = []
     names: list[str] = []
+    variants: list[str] = []
+    through: list[str] = []
     ports: list[int] = []
     protos: list[int] = []
     skipped: list[str] = []
@@ -65,6 +73,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     off_port: bool | None = None
     truncated: bool | None = None
     late: bool | None = None
+    timeless: bool | None = None
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,13 +92,17 @@ class Facts:
         Our protocol.
     reads, names : mapping of str to int
         As in `flowclass.verify.flows.Flow`.
+    variant : str
+        Of our protocol.
+    through : set of str
+        As in `flowclass.verify.flows.Flow`.
     ports : frozenset of int
         Of the flow and of those around it.
     proto : int
         IP protocol.
     skipped : frozenset of str
         Why we skipped frames of this capture.
-    stopped, inside, dissector, by_port, off_port, truncated, late : bool
+    stopped, inside, dissector, by_port, off_port, truncated, late, timeless : bool
         As in `Rule`.
     """
 
@@ -97,6 +110,8 @@ class Facts:
     ours: str
     reads: Mapping[str, int]
     names: Mapping[str, int]
+    variant: str
+    through: Collection[str]
     ports: frozenset[int]
     proto: int
     skipped: frozenset[str]
@@ -107,6 +122,7 @@ class Facts:
     off_port: bool
     truncated: bool
     late: bool
+    timeless: bool
 
 
 @cache
@@ -127,6 +143,8 @@ def _holds(rule: Rule, facts: Facts) -> bool:
         (rule.ours, facts.ours in rule.ours),
         (rule.reads, any(name in reads for name in rule.reads)),
         (rule.names, any(name in facts.names for name in rule.names)),
+        (rule.variants, facts.variant in rule.variants),
+        (rule.through, any(name in facts.through for name in rule.through)),
         (rule.ports, not facts.ports.isdisjoint(rule.ports)),
         (rule.protos, facts.proto in rule.protos),
         (rule.skipped, any(fnmatchcase(one, like) for one in facts.skipped for like in rule.skipped)),
@@ -139,6 +157,7 @@ def _holds(rule: Rule, facts: Facts) -> bool:
         (rule.off_port, facts.off_port),
         (rule.truncated, facts.truncated),
         (rule.late, facts.late),
+        (rule.timeless, facts.timeless),
     )
     return (
         facts.kind in rule.kinds

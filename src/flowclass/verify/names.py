@@ -43,6 +43,8 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "ip-in-ip": ("ip-in-ip",),  # no layer's name: an IP packet that begins where another's header ends
     "etherip": ("ip-in-ip",),
     "capwap": ("capwap", "capwap-control"),
+    "capwap.data": ("capwap",),
+    "capwap.control": ("capwap-control",),
     "socks": ("socks",),
     "zerotier": ("zerotier",),
     # web, TLS and what lies in it
@@ -53,16 +55,16 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "quic": ("quic", "masque"),
     "gquic": ("quic",),
     # names
-    "dns": ("dns", "dns-tunnel", "dns2tcp", "iodine"),
+    "dns": ("dns", "dns-tunnel", "dns2tcp", "iodine", "dnscrypt"),  # its certificates are asked for by DNS
     "mdns": ("mdns",),
     "llmnr": ("llmnr",),
     "nbns": ("nbns",),
-    "dnscrypt": ("dnscrypt",),
     # calls and media
     "stun": ("stun", "whatsapp"),
+    "classicstun": ("stun",),
     "sip": ("sip",),
     "rtp": ("rtp", "discord-voice"),
-    "rtcp": ("rtp",),
+    "rtcp": ("rtp", "discord-voice"),
     "rtsp": ("rtsp",),
     "rtmpt": ("rtmp",),
     "mgcp": ("mgcp",),
@@ -159,6 +161,9 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "xdmcp": ("xdmcp",),
     "openflow": ("openflow",),
     "openflow_v1": ("openflow",),
+    "openflow_v4": ("openflow",),
+    "openflow_v5": ("openflow",),
+    "openflow_v6": ("openflow",),
     "fix": ("fix",),
     "stomp": ("stomp",),
     "knxip": ("knxip",),

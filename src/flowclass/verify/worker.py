@@ -3,7 +3,8 @@
 A program of its own, because pyshark leaves its event loop and signal handlers behind in the process that uses it.
 Usage: ``python -m flowclass.verify.worker TSHARK CAPTURE``; gives one JSON object on standard output: ``flows``, each
 with its IP layers from the outside (ends, IP protocol), packets and octets from the first end and back, first and
-last time and frame, the names of the layers above, and which of them say what protocol it is; ``frames``, how many
+last time and frame, the names of the layers above, which of them
+say what protocol it is, and those of the tunnel around; ``frames``, how many
 were read; ``stopped``, why not all. Reassembly is off, so that every frame counts where it stands; ports of later
 fragments are learned from the first one (RFC 791 §3.2, RFC 8200 §4.5).
 """
@@ -29,6 +30,7 @@ FIRST_FRAMES = 16
 
 HAS_PORTS = {6: "tcp", 17: "udp", 136: "udp", 132: "sctp"}
 IN_IP = (4, 41)
+AH = 51
 QUOTES = frozenset({"icmp", "icmpv6"})  # errors hold packets of others, which tshark reads on
 TRANSPORTS = frozenset({"tcp", "udp", "udplite", "sctp"})
 EXTENSIONS = {0: "ipv6.hopopts", 43: "ipv6.routing", 44: "ipv6.fraghdr", 60: "ipv6.dstopts"}
@@ -54,6 +56,7 @@ class Flow:
     last_frame: int = 0
     names: dict[str, int] = field(default_factory=dict)  # all layers above IP, with packets
     reads: dict[str, int] = field(default_factory=dict)  # of each packet the outermost layer that means a protocol
+    through: set[str] = field(default_factory=set)  # the layers of the tunnel around it
 
     def add(self, way: int, octets: int, time: int, frame: int, names: list[str]) -> None:
         """Add one packet."""
@@ -108,6 +111,7 @@ class Flows:
         self.frames = number
         time = _nanoseconds(packet.sniff_timestamp)
         levels: list[Level] = []
+        through: list[str] = []
         for one in _packets(packet.layers):
             ends = (one.source, one.target)
             ports = self._ports(one, levels)
@@ -122,6 +126,9 @@ class Flows:
                     raise OverflowError(f"it has more than {MOST_FLOWS} flows")
                 flow = self.flows[key[0]] = Flow()
             flow.add(0 if level[0] == level[1] else key[1], one.octets, time, number, one.names)
+            if len(flow.through) < MOST_NAMES:
+                flow.through.update(through)
+            through = one.names
 
     def _ports(self, one: Packet, around: list[Level]) -> tuple[int, int]:
         if one.proto not in HAS_PORTS:
@@ -198,6 +205,7 @@ def _version6(layer: Any) -> Packet | None:
         fragment=(source, target, _text(layer, "ipv6.fraghdr.ident")) if offset or more else None,
         later=offset > 0,
         more=more,
+        names=["ah"] if proto == AH else [],  # which tshark has among the extension headers
     )
 
 
@@ -252,9 +260,11 @@ def read(tshark: str, capture: str) -> dict[str, Any]:
         packets.close()
     except Exception as problem:  # pyshark has no common root, and a cut capture makes tshark end with an error
         code = _CODE.search(str(problem))
-        what = (
-            f"{type(problem).__name__}: {problem}".splitlines()[0] if code is None else f"it ended with code {code[1]}"
-        )
+        what = f"{type(problem).__name__}: {problem}".splitlines()[0]
+        if code is not None:
+            what = f"it ended with code {code[1]}"
+        elif type(problem).__name__ == "TSharkCrashException":
+            what = "it crashed"
         stopped = f"{what}; frames up to {flows.frames} were read"
     rows = [
         {
@@ -267,6 +277,7 @@ def read(tshark: str, capture: str) -> dict[str, Any]:
             "last_frame": flow.last_frame,
             "names": flow.names,
             "reads": flow.reads,
+            "through": sorted(flow.through),
         }
         for key, flow in flows.flows.items()
     ]

@@ -7,6 +7,8 @@ from keyword import iskeyword
 
 import click
 
+from flowclass.cli.teach import taught
+
 COMMANDS = {
     "check": "Check every row of a registry.",
     "lookup": "Say what the registry knows of addresses.",
@@ -41,7 +43,7 @@ class RegistryCommands(click.Group):
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         module = import_module(f"flowclass.cli.registry.{name}")
         found: click.Command = getattr(module, name)
-        return found
+        return taught(f"registry {cmd_name}", found)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -38,10 +38,7 @@ def lookup(addresses: tuple[str, ...], source: Path, at: datetime | None, protoc
 
     An IP of - means those on standard input, separated by spaces or lines; # begins a note. What is no address there is
     told with its line and passed over, and the exit code is 3.
-
-    \b
-    cut -d, -f3 suspects.csv | flowclass registry lookup - --registry R.fcr --at 2026-11-23T20:50:00Z --json
-    """  # noqa: D301 click looks for the octet, not for the two letters
+    """
     _refuse_unknown(protocol)
     loaded = Registry.load(source)
     asked = _Asked(addresses)
