@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -46,3 +47,22 @@ def test_the_page_of_outputs_names_every_field() -> None:
     for name in ("timestamp", "flow_id", "app_proto", "flow.reason", "flow.age", "tcp.tcp_flags_ts", "pcap_filename"):
         assert f"`{name}`" in events
     assert all(f"`{written.removesuffix('...]')}".split(",")[0] in page for written in WRITE.values())
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    """What ``make docs`` ends with can fail."""
+    spec = importlib.util.spec_from_file_location("check_links", ROOT / "docs" / "check_links.py")
+    assert spec is not None
+    assert spec.loader is not None
+    links = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(links)
+    assert links.broken(tmp_path) == [f"{tmp_path}: holds no page"]
+    (tmp_path / "a.html").write_text('<a href="b.html#here">b</a> <a href="https://example.org/">out</a>')
+    (tmp_path / "b.html").write_text('<h1 id="here">b</h1> <a href="#here">up</a> <a href="a.html">a</a>')
+    assert links.broken(tmp_path) == []
+    (tmp_path / "b.html").write_text('<a href="c.html">c</a> <a href="#there">up</a>')
+    assert links.broken(tmp_path) == [
+        "a.html: b.html#here leads nowhere",
+        "b.html: c.html leads nowhere",
+        "b.html: #there leads nowhere",
+    ]
