@@ -29,6 +29,7 @@ from benchmarks.scaling.page import text as scaling_text
 from benchmarks.templates import Template, read_templates
 from benchmarks.traces import TraceOptions, copies, ensure, generate, parse_size
 from benchmarks.truth import AnswerError, accuracy, check_counts, check_protocols
+from benchmarks.udf.__main__ import judged as udf_judged
 
 SMALL = TraceOptions(size=1_000_000, flows=200, seconds=5)
 
@@ -405,3 +406,15 @@ def test_the_calibration_does_the_same_every_time() -> None:
     assert len(one.seconds) == 3
     one.seconds = [2.0, 4.0]
     assert one.ratio([3.0, 1.0]) == 0.5
+
+
+def test_users_functions_are_held_against_the_budget() -> None:
+    budget = tomllib.loads((ROOT / "benchmarks" / "budget.toml").read_text())["udf"]
+    assert budget == {"times_built": 3, "times_nfstream_plugin": 50}
+    good = {"heads": {"times_built": 2.9}, "nfstream": {"times_plugin": 51.0}}
+    assert udf_judged(good, budget) == []
+    assert udf_judged({"heads": {"times_built": 2.9}}, budget) == []
+    wrong = udf_judged({"heads": {"times_built": 3.1}, "nfstream": {"times_plugin": 49.0}}, budget)
+    assert len(wrong) == 2
+    assert "3.10 times the build's" in wrong[0]
+    assert "less than the 50" in wrong[1]

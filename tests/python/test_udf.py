@@ -429,3 +429,13 @@ def test_a_users_verdict_is_explained_reported_and_judged(flowclass_command: Com
     )
     judged = flowclass.judge(flows, registry=listed).read_all()
     assert judged.column("registry_match").to_pylist() == ["registered"]
+
+
+def test_a_column_reads_the_buffers_where_they_lie(captures: Path) -> None:
+    from flowclass.udf.columns import _parts
+
+    batch = flowclass.classify(captures / "dns-udp.pcap").to_pyarrow().combine_chunks().to_batches()[0]
+    for name, kind in (("bytes_fwd", "uint64"), ("evidence_bits", "float32"), ("dst_port", "uint16")):
+        seen = _parts(batch.column(name), kind)[-1]
+        assert seen.ctypes.data == batch.column(name).buffers()[1].address, f"{name} was copied"
+        assert not seen.flags.writeable
