@@ -14,7 +14,9 @@ from conftest import ROOT
 
 import flowclass
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("howto_*.md")), ROOT / "docs" / "index.md"]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("howto_*.md"))]
+PAGES += [DOCS / f"{name}.md" for name in ("index", "python", "own_functions")]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
