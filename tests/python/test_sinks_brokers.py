@@ -5,9 +5,7 @@ The latter speaks Kafka's protocol over a socket of this machine. It is not Apac
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from brokers import STREAM, ask_nats, nats_server
 from conftest import Command
 from flow_rows import SCHEMA, batch_of, numbered
 
@@ -27,52 +26,12 @@ from flowclass.sinks.messages import headers, messages
 from flowclass.sinks.queued import QueuedSink
 
 META = {"flowclass.schema": "1.2.0", "flowclass.rules_sha256": "ab", "flowclass.inputs": "[]"}
-STREAM = "FLOWS"
 
 
 @pytest.fixture
 def nats_port(tmp_path: Path) -> Iterator[int]:
-    """Run a server with JetStream and a stream of the usual subject."""
-    pytest.importorskip("nats", reason="the client of NATS is not installed")
-    program = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/sbin")
-    if program is None:
-        pytest.skip("no nats-server on this machine")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(tmp_path / "js")], stderr=subprocess.DEVNULL
-    )
-    try:
-        _wait_for(port)
-        _nats(port, lambda stream: stream.add_stream(name=STREAM, subjects=["flowclass.>"]))
+    with nats_server(tmp_path) as port:
         yield port
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail(f"nothing listens on port {port}")
-
-
-def _nats(port: int, ask: Any) -> Any:
-    async def run() -> Any:
-        import nats
-
-        client = await nats.connect(f"nats://127.0.0.1:{port}")
-        try:
-            return await ask(client.jetstream())
-        finally:
-            await client.close()
-
-    return asyncio.run(run())
 
 
 def _kept(port: int) -> list[Any]:
@@ -80,7 +39,7 @@ def _kept(port: int) -> list[Any]:
         state = (await stream.stream_info(STREAM)).state
         return [await stream.get_msg(STREAM, number) for number in range(state.first_seq, state.last_seq + 1)]
 
-    kept: list[Any] = _nats(port, all_of)
+    kept: list[Any] = ask_nats(port, all_of)
     return kept
 
 

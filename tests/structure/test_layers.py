@@ -55,7 +55,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("registry", "policy"),
     ("registry_diff",),
     ("pipeline", "desk"),
-    ("accuracy", "explain", "report", "service", "distributed"),
+    ("accuracy", "explain", "report", "service", "distributed", "points"),
     ("run_diff", "verify"),
     ("__init__",),
     ("cli",),

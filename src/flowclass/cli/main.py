@@ -19,6 +19,7 @@ from flowclass.version import __version__
 COMMANDS = {
     "classify": "Say for every flow which protocol it is, with evidence.",
     "live": "The same of packets as they come: interfaces, a folder that fills, a pipe.",
+    "merge-stream": "Join the records of several observation points: each flow once.",
     "match": "Match saved heads again, without the capture.",
     "judge": "Judge a finished run by another registry, policy or date.",
     "diff": "Say which outcomes change from one run to another.",
@@ -45,7 +46,8 @@ class Commands(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"flowclass.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        found: click.Command = getattr(import_module(f"flowclass.cli.{name}"), name)
         return taught(cmd_name, found)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
             "flowclass classify a.pcap --registry list.csv --policy policy.toml",
             "zcat big.pcap.gz | flowclass classify - --format jsonl | jq .protocol",
             "flowclass classify a.pcap --format none --json",
+            "flowclass classify s3://captures/2026 --engine ray -o s3://verdicts/2026",
         ),
         _RUN,
     ),
@@ -38,6 +39,14 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
             "ssh probe tcpdump -i eth0 -U -w - | flowclass live -",
         ),
         _RUN,
+    ),
+    "merge-stream": (
+        (
+            "flowclass live -i eth0 -o nats://broker/flowclass.flows.v1.east",
+            "flowclass merge-stream 'nats://broker/flowclass.flows.v1.>' -o flows.jsonl",
+            "flowclass merge-stream 'kafka://a,b/flowclass.flows.v1.*' --wait 200s",
+        ),
+        (0, 4, 5, 6, 130),
     ),
     "match": (
         (

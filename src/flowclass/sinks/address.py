@@ -24,6 +24,8 @@ WRITE = {
 }
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]+))(?::(\d{1,5}))?")
 NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+WILD = (".*", ".>")
+"""How the name may end where records are consumed: all that begin so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,8 @@ def is_address(text: str) -> bool:
     return text.partition("://")[0] in FORMS and "://" in text
 
 
-def parse(text: str) -> Address:
-    """Read an address.
+def parse(text: str, *, consumed: bool = False) -> Address:
+    """Read an address; where records are `consumed` its name may end in a wildcard.
 
     Raises
     ------
@@ -90,7 +92,8 @@ def parse(text: str) -> Address:
     if scheme == "tcp" and slash:
         raise ConfigError(f"{text!r}: nothing stands behind the port: write {WRITE[scheme]}")
     name = name or NAMES.get(scheme, "")
-    if scheme != "tcp" and NAME.fullmatch(name) is None:
+    plain = name[:-2] if consumed and name.endswith(WILD) else name
+    if scheme != "tcp" and NAME.fullmatch(plain) is None:
         raise ConfigError(f"{text!r}: {name!r} is no name for records: use letters, digits, dots, - and _")
     return Address(scheme=scheme, hosts=hosts, name=name, text=text)
 

@@ -74,7 +74,7 @@ class Sink:
             "message.timeout.ms": int(ACK_S * 1000),
             "queue.buffering.max.messages": MOST_WAITING,
             "log_level": 0,
-        } | _more_settings()
+        } | more_settings()
         try:
             self._producer: Any = library.Producer(settings)
         except library.KafkaException as problem:
@@ -128,7 +128,8 @@ class Sink:
                 self._problem = str(problem)
 
 
-def _more_settings() -> dict[str, str]:
+def more_settings() -> dict[str, str]:
+    """Read more settings of the client from the file that the environment names."""
     path = os.environ.get(SETTINGS)
     if not path:
         return {}
