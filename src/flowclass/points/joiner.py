@@ -52,17 +52,32 @@ class JoinOptions:
         check_range("most", self.most, 1, 1 << 30)
 
 
-@dataclass(slots=True)
-class _Flow:
-    """Records of one flow that wait."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A record that waits, and when its flow was seen."""
 
     start: int
     end: int
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrival: Arrival
+
+    def is_of_one_flow(self, other: _Seen, slack: int) -> bool:
+        """Two flows of one point are two, however near: only the clocks of different points may differ."""
+        near = 0 if self.arrival.point == other.arrival.point else slack
+        return self.start <= other.end + near and other.start <= self.end + near
+
+
+@dataclass(slots=True)
+class _Flow:
+    """Records of one flow that wait: each is of one flow with another of them."""
+
+    start: int
+    end: int
+    seen: list[_Seen] = field(default_factory=list)
     gone: bool = False
 
-    def overlaps(self, start: int, end: int, slack: int) -> bool:
-        return start <= self.end + slack and self.start <= end + slack
+    @property
+    def arrivals(self) -> list[Arrival]:
+        return [each.arrival for each in self.seen]
 
 
 class Joiner:
@@ -186,11 +201,12 @@ class Joiner:
     def _wait(self, community: str, start: int, end: int, arrival: Arrival) -> None:
         """Put a record to those of its flow; flows that it connects become one."""
         flows = self._flows.setdefault(community, [])
-        flow = _Flow(start, end, [arrival])
+        mine = _Seen(start, end, arrival)
+        flow = _Flow(start, end, [mine])
         slack = self.options.slack_ns
-        for other in [each for each in flows if _belongs(each, flow, slack)]:
+        for other in [each for each in flows if any(seen.is_of_one_flow(mine, slack) for seen in each.seen)]:
             flow.start, flow.end = min(flow.start, other.start), max(flow.end, other.end)
-            flow.arrivals = other.arrivals + flow.arrivals
+            flow.seen = other.seen + flow.seen
             other.gone = True
             flows.remove(other)
         flows.append(flow)
@@ -204,7 +220,7 @@ class Joiner:
         flows.remove(flow)
         if not flows:
             del self._flows[community]
-        self._waiting -= len(flow.arrivals)
+        self._waiting -= len(flow.seen)
         self._done += [arrival.token for arrival in flow.arrivals]
         sent = self._sent.setdefault(community, [])
         sent.append((flow.start - self.options.slack_ns, flow.end + self.options.slack_ns))
@@ -219,7 +235,7 @@ class Joiner:
             self.counts["other_points"] += sum(arrival.point != best for arrival in flow.arrivals)
         chosen = [arrival for arrival in flow.arrivals if arrival.point == best]
         self.counts["given"] += len(chosen)
-        for arrival in sorted(chosen, key=lambda each: (str(each.record["time_start"]), each.record["segment"])):
+        for arrival in sorted(chosen, key=_place):
             yield _out(arrival, "flow", flow.arrivals)
 
 
@@ -236,17 +252,6 @@ def ns_of(text: str) -> int:
     return (second.days * 86_400 + second.seconds) * SECOND_NS + int(fraction.ljust(9, "0")[:9] or 0)
 
 
-def _belongs(old: _Flow, new: _Flow, slack: int) -> bool:
-    """Say whether a record is of a flow: it overlaps the record of another point in time.
-
-    Two flows of one point are two, however near; only what another point saw across both makes them one.
-    """
-    if not old.overlaps(new.start, new.end, slack):
-        return False
-    point = new.arrivals[0].point
-    return any(arrival.point != point for arrival in old.arrivals) or old.overlaps(new.start, new.end, 0)
-
-
 def _rank(record: dict[str, Any]) -> int:
     tier = record.get("tier")
     return TIERS.index(tier) if tier in TIERS else 0
@@ -260,11 +265,17 @@ def _worth(arrivals: list[Arrival], point: str) -> tuple[int, int, float, str]:
     return max(map(_rank, mine)), packets, bits, point
 
 
+def _place(arrival: Arrival) -> tuple[str, str, str, int]:
+    """Give the order of records of one flow."""
+    record = arrival.record
+    return arrival.point, str(record.get("time_start")), str(record.get("flow_id")), int(record.get("segment") or 0)
+
+
 def _out(arrival: Arrival, kind: str, arrivals: list[Arrival]) -> dict[str, Any]:
     """Give a record as it goes out: what it is, all its columns, and who saw the flow, with what verdict."""
     seen = [
         {"point": each.point, "flow_id": each.record.get("flow_id"), "protocol": each.record.get("protocol"),
          "tier": each.record.get("tier")}
-        for each in sorted(arrivals, key=lambda each: (each.point, str(each.record.get("time_start"))))
+        for each in sorted(arrivals, key=_place)
     ]  # fmt: skip
     return {"kind": kind, **arrival.record, "observed_by": seen}
