@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import flowclass
-from benchmarks.live.wire import captures, wait_for
 
 
 class Live:
@@ -28,12 +28,17 @@ class Live:
     def __init__(self, interface: str, *options: str) -> None:
         self.interface = interface
         paths = [str(Path(flowclass.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "flowclass", "live", "-i", interface, "--json", *options],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        )
-        wait_for(lambda: captures() or self.process.poll() is not None, "the interface is not captured")
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.bind("")  # any abstract name, unix(7)
+            environment["NOTIFY_SOCKET"] = "@" + told.getsockname()[1:].decode()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flowclass", "live", "-i", interface, "--json", *options],
+                stdout=subprocess.PIPE,
+                env=environment,
+            )
+            told.settimeout(60.0)
+            assert told.recv(100) == b"READY=1", "it reads packets"
 
     def resident(self) -> int:
         """Octets of memory that the process has now."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.live.command import Live
 from benchmarks.live.traffic import Rounds, Verdicts, verdicts_of
-from benchmarks.live.wire import FAR, NEAR, Sender
+from benchmarks.live.wire import FAR, NEAR, Sender, settle
 
 LEAST_RATE = 25_000
 
@@ -30,7 +29,7 @@ def replay(rounds: Rounds, packets: int, rate: float, *options: str) -> dict[str
             sender.send(rounds.turn(number))
         seconds = sender.seconds
         sender.close()
-        time.sleep(0.2)  # what was sent is in the ring once the kernel's queue of the interface is empty
+        settle()
         peak = live.resident()
         summary = live.end()
     finally:

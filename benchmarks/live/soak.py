@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.live.command import Live
 from benchmarks.live.traffic import Flood, frames_of
-from benchmarks.live.wire import FAR, NEAR, Frames, Sender
+from benchmarks.live.wire import FAR, NEAR, Frames, Sender, settle
 
 HANDSHAKE = 6
 """Of the WireGuard capture: initiation, response, and what was sent with them."""
@@ -149,7 +148,7 @@ def soak(
                 sender.send(Frames(due))
             if not resident or now - resident[-1][0] >= max(0.5, seconds / 240):
                 resident.append((now, live.resident()))
-        time.sleep(0.2)
+        settle()
         summary = live.end()
     finally:
         sender.close()

@@ -11,7 +11,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -162,16 +162,11 @@ def own_network() -> Iterator[None]:
         os.close(before)
 
 
-def wait_for(look: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Wait until something is so."""
+def settle(seconds: float = 10.0) -> None:
+    """Wait until the kernel has handed on what was sent: its queues of packets received are empty."""
     end = time.monotonic() + seconds
-    while not look():
-        if time.monotonic() > end:
-            raise TimeoutError(f"after {seconds:.0f} s: {what}")
-        time.sleep(0.02)
-
-
-def captures() -> bool:
-    """Whether some program of this namespace has a packet socket that receives; proc_pid_net(5)."""
-    lines = Path("/proc/thread-self/net/packet").read_text(encoding="ascii").splitlines()[1:]
-    return any(line.split()[5] == "1" for line in lines)
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        lines = Path("/proc/net/softnet_stat").read_text(encoding="ascii").splitlines()
+        if not any(int(line.split()[11], 16) for line in lines):  # net/core/net-procfs.c: the backlog's length
+            return

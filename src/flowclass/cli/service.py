@@ -66,8 +66,9 @@ class Service(AbstractContextManager["Service"]):
         if given["top"]:
             refuse_top(given)
         # A process that has other things to do keeps its rights, which would be gone for good, and its notices.
-        self._own_process = bool(click.get_current_context().find_root().obj)
-        self._manager = Manager(None if self._own_process else {})
+        own_process = bool(click.get_current_context().find_root().obj)
+        self._confines = given["sandbox"] == "require" or (given["sandbox"] == "auto" and own_process)
+        self._manager = Manager(None if own_process else {})
         self._monitor = Monitor() if given["metrics"] is not None or given["top"] else Monitor(every_s=None)
         self._endpoint: Any = None
         self._progress = Progress(quiet=given["quiet"] or given["top"])
@@ -76,6 +77,9 @@ class Service(AbstractContextManager["Service"]):
             self._listen(given["metrics"])
 
     def __enter__(self) -> Service:
+        # Now, and not when the interfaces are open: their rings would fill meanwhile.
+        if self._confines or self._given["user"] is not None:
+            _import_the_rest()
         self._progress.__enter__()
         if self._top is not None:
             self._top.__enter__()
@@ -104,12 +108,9 @@ class Service(AbstractContextManager["Service"]):
     def leave_rights(self) -> None:
         """Become another user and enter the sandbox, as was asked for; what needs rights is open."""
         given = self._given
-        enters = given["sandbox"] == "require" or (given["sandbox"] == "auto" and self._own_process)
-        if given["user"] is not None or enters:
-            _import_the_rest()
         if given["user"] is not None:
             become(given["user"])
-        if enters:
+        if self._confines:
             self.sandbox = enter(writable(given), require=given["sandbox"] == "require")
         if self._endpoint is not None:
             self._endpoint.begin()
