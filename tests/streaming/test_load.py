@@ -25,12 +25,13 @@ def wire() -> Iterator[Wire]:
 
 
 def undisturbed(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do it again where the machine was so busy that packets were dropped before anybody could capture them."""
-    found = work()
-    for _ in range(3):
-        if found["captured"]["interface_dropped"]:
-            found = work()
-    return found
+    """Do it, and again where the machine was so busy that packets were dropped; skip where it always is."""
+    for _ in range(4):
+        found = work()
+        facts = found["captured"]
+        if not facts["interface_dropped"] and not facts["kernel_dropped"]:
+            return found
+    pytest.skip(f"this machine is too busy for a few thousand packets: {facts}")
 
 
 @pytest.mark.usefixtures("wire")
