@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -109,6 +110,16 @@ def test_what_the_ring_has_no_room_for_is_counted(wire: Wire) -> None:
     (report,) = stream.sources
     assert report.problem == "dropped"
     assert f"{facts.kernel_dropped:,} of 2,000 packets" in report.sentence
+
+
+def test_a_run_that_is_kept_from_reading_for_a_while_loses_nothing(wire: Wire) -> None:
+    stream = flowclass.stream(NEAR, options=LONG)
+    for _, frame in exchange(100):
+        wire.send([frame])
+        time.sleep(0.03)  # the kernel closes a block for each two of them
+    stream.close()
+    assert sum(row["packets_fwd"] + row["packets_rev"] for batch in stream for row in batch.to_pylist()) == 100
+    assert stream.captured[NEAR] == flowclass.CaptureCounters(received=100, handed_on=100)
 
 
 def test_what_is_not_wanted_any_more_is_our_own_drop(wire: Wire) -> None:

@@ -30,8 +30,10 @@ _RETIRE_MS = 60
 _QUIET_NS = SECOND_NS
 """A packet is handed on at latest so long after its time stamp, by far."""
 _DRAIN_S = 0.25
-_LEAST_BLOCKS = 4
-_LARGEST_BLOCK = 1 << 20
+_LEAST_BLOCKS, _BLOCKS = 4, 128
+_USUAL_BLOCK, _LARGEST_BLOCK = 1 << 16, 1 << 18
+"""The kernel closes a block after `_RETIRE_MS`, however little is in it: as many of these as there are blocks is what a
+run may be kept from reading on a quiet wire. A block holds a whole packet, up to 64 KiB of what was merged."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +63,8 @@ class LiveOptions:
 
     Examples
     --------
-    >>> LiveOptions(ring_octets=1 << 20).blocks
-    (262144, 4)
+    >>> LiveOptions(ring_octets=1 << 20).blocks, LiveOptions(ring_octets=1 << 25).blocks
+    ((65536, 16), (262144, 128))
     """
 
     filter: str = ""
@@ -94,7 +96,8 @@ class LiveOptions:
     def blocks(self) -> tuple[int, int]:
         """Size and number of a ring's blocks."""
         page = os.sysconf("SC_PAGESIZE")
-        size = max(page, min(_LARGEST_BLOCK, 1 << (max(self.ring_octets // _LEAST_BLOCKS, page).bit_length() - 1)))
+        wanted = min(max(self.ring_octets // _BLOCKS, _USUAL_BLOCK), _LARGEST_BLOCK, self.ring_octets // _LEAST_BLOCKS)
+        size = max(page, 1 << (wanted.bit_length() - 1))
         return size, -(-self.ring_octets // size)
 
 
