@@ -212,6 +212,26 @@ def test_a_client_is_cut_off_after_a_while(tmp_path: Path, monkeypatch: pytest.M
         served.end()
 
 
+def test_where_no_thread_can_be_had_no_slot_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = Endpoint(Place(path=tmp_path / "m"), {})
+    served.begin()
+
+    def refused(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refused)
+            for _ in range(2 * MOST_CLIENTS):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                    client.settimeout(20)
+                    client.connect(str(tmp_path / "m"))
+                    assert client.recv(1) == b""
+        assert ask(tmp_path / "m", "/nothing")[0] == 404
+    finally:
+        served.end()
+
+
 def test_a_socket_that_was_left_is_taken_over_and_one_in_use_is_not(tmp_path: Path) -> None:
     at = tmp_path / "m"
     left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -140,7 +140,11 @@ class Endpoint(BaseServer):
         if not self._slots.acquire(blocking=False):
             request.close()
             return
-        threading.Thread(target=self._serve, args=(request, client_address), daemon=True).start()
+        try:
+            threading.Thread(target=self._serve, args=(request, client_address), daemon=True).start()
+        except RuntimeError:  # the machine has no thread left for it
+            request.close()
+            self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that breaks off is nothing to note."""
@@ -149,9 +153,9 @@ class Endpoint(BaseServer):
         # A time limit for each octet alone would let a client send one a second for ever.
         limit = threading.Timer(CLIENT_S, _cut, args=(request,))
         limit.daemon = True
-        limit.start()
         try:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                limit.start()
                 self.finish_request(request, client_address)
         finally:
             limit.cancel()
