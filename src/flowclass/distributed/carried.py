@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flowclass.distributed.storage import Folder
+from flowclass.distributed.storage import Folder, shown
 from flowclass.engine import Carried
 from flowclass.errors import SourceError
 from flowclass.sources import Part
@@ -61,7 +61,9 @@ def load(folder: Folder, name: str, partition: int) -> Carried:
             batch = pa.ipc.open_file(file).get_batch(partition)
             return _carried(batch)
     except (OSError, pa.ArrowInvalid, KeyError, IndexError) as problem:
-        raise SourceError(f"{folder.place}/{name}: what a piece left cannot be read: {problem}; run again") from problem
+        raise SourceError(
+            f"{shown(folder.place)}/{name}: what a piece left cannot be read: {problem}; run again"
+        ) from problem
 
 
 class CarriedSource:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from flowclass.distributed.ranges import FILE_HEADER, RECORD_HEADER, STRETCH, find_record, pcap_of
-from flowclass.distributed.storage import file_system, is_url, list_files
+from flowclass.distributed.storage import file_system, is_url, list_files, shown
 from flowclass.errors import ConfigError, SourceError
 from flowclass.sources import SLICE, Octets
 from flowclass.sources.compression import slices
@@ -104,9 +104,9 @@ def _files(sources: Iterable[str | os.PathLike[str]], made: Plan) -> Iterator[tu
         text = os.fspath(source)
         if is_url(text):
             try:
-                yield from ((place, place, size) for place, size in list_files(text))
+                yield from ((shown(place), place, size) for place, size in list_files(text))
             except SourceError as problem:
-                made.problems.append((text, str(problem)))
+                made.problems.append((shown(text), str(problem)))
             continue
         found = find([text], seen)
         made.problems += found.problems

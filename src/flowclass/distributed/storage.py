@@ -47,7 +47,7 @@ def file_system(place: str) -> tuple[Any, str]:
         found, path = fs.FileSystem.from_uri(place)
     except (OSError, ValueError) as problem:
         raise ConfigError(
-            f"{place}: there is no such file system: {problem}; see pyarrow.fs for what there is"
+            f"{shown(place)}: there is no such file system: {problem}; see pyarrow.fs for what there is"
         ) from None
     return found, path
 
@@ -68,11 +68,10 @@ def list_files(place: str) -> list[tuple[str, int]]:
     from pyarrow import fs
 
     system, path = file_system(place)
-    scheme = place[: len(place) - len(path)] if place.endswith(path) else place.partition("://")[0] + "://"
+    before, after = _around(place)
     pattern = None
-    if any(sign in path for sign in "*?["):
-        pattern = path
-        path = path[: min(path.index(sign) for sign in "*?[" if sign in path)].rpartition("/")[0]
+    if "*" in path:
+        pattern, path = path, path[: path.index("*")].rpartition("/")[0]
     try:
         facts = system.get_file_info(path)
         if facts.type == fs.FileType.File:
@@ -80,7 +79,9 @@ def list_files(place: str) -> list[tuple[str, int]]:
         else:
             listed = system.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
     except OSError as problem:
-        raise SourceError(f"{place}: cannot be listed: {problem}; check the name and the credentials") from problem
+        raise SourceError(
+            f"{shown(place)}: cannot be listed: {problem}; check the name and the credentials"
+        ) from problem
     files = sorted(
         (entry.path, entry.size)
         for entry in listed
@@ -88,8 +89,31 @@ def list_files(place: str) -> list[tuple[str, int]]:
         and (fnmatchcase(entry.path, pattern) if pattern else not _hidden(entry.path[len(path) :]))
     )
     if not files:
-        raise SourceError(f"{place}: no file is there; check the name, the pattern and the credentials")
-    return [(scheme + found, size) for found, size in files]
+        raise SourceError(f"{shown(place)}: no file is there; check the name, the pattern and the credentials")
+    return [(f"{before}{found}{after}", size) for found, size in files]
+
+
+def shown(place: str) -> str:
+    """Give a URL as records name it: without credentials and settings.
+
+    Examples
+    --------
+    >>> shown("s3://key:secret@bucket/a.pcap?region=eu"), shown("/captures/a.pcap")
+    ('s3://bucket/a.pcap', '/captures/a.pcap')
+    """
+    if not is_url(place):
+        return place
+    scheme, _, rest = place.partition("?")[0].partition("://")
+    user, sign, _ = rest.partition("/")[0].rpartition("@")
+    return f"{scheme}://{rest.removeprefix(user + sign)}"
+
+
+def _around(place: str) -> tuple[str, str]:
+    """Give what stands before and behind the path of a URL."""
+    url, sign, query = place.partition("?")
+    scheme, _, rest = url.partition("://")
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    return f"{scheme}://{user}{at}", sign + query
 
 
 def _hidden(inner: str) -> bool:
@@ -126,7 +150,7 @@ class Folder:
             self.system.create_dir(self.path(name).rstrip("/"), recursive=True)
         except OSError as problem:
             raise OutputError(
-                f"{self.place}: the folder cannot be made: {problem}; check place and rights"
+                f"{shown(self.place)}: the folder cannot be made: {problem}; check place and rights"
             ) from problem
 
     def names(self) -> list[str]:
@@ -174,7 +198,7 @@ class Folder:
             if not at_once:
                 self.system.move(written, target)
         except OSError as problem:
-            raise OutputError(f"{self.place}/{name}: cannot be written: {problem}") from problem
+            raise OutputError(f"{shown(self.place)}/{name}: cannot be written: {problem}") from problem
 
     def open(self, name: str) -> Any:
         """Give a file of the folder to be read at any place, as pyarrow has it."""
