@@ -107,6 +107,13 @@ def test_duckdb_takes_them_in_one_line(result: flowclass.Result, table: pa.Table
     assert duckdb.sql("select sum(bytes_fwd) from flows").fetchall() == [(sum(table.column("bytes_fwd").to_pylist()),)]
 
 
+def test_a_stream_is_handed_over_as_it_comes(captures: Path) -> None:
+    flows = flowclass.stream(captures / "dns-udp.pcap")
+    assert duckdb.sql("select protocol, count(*) from flows group by all").fetchall() == [("dns", 6)]
+    assert flows.balance.closed
+    assert pa.table(flowclass.stream(captures / "dns-udp.pcap")).num_rows == 6
+
+
 def test_what_speaks_arrow_is_taken_back(result: flowclass.Result, table: pa.Table) -> None:
     registry = flowclass.Registry([])
     for flows in (result, table, flowclass.read_flows(result)):

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from capture_files import pcap, udp_frame
 from conftest import ROOT, Command
+from numba import objmode
 from user_functions import EXAMPLE, several, wireguard
 
 import flowclass
@@ -39,6 +40,41 @@ def no_attribute(head: Any, evidence: Any) -> bool:
 def writes(head: Any, evidence: Any) -> bool:
     head.octets(0)[0] = 1
     return True
+
+
+COUNTED = np.zeros(1)
+
+
+def keeps_count(head: Any, evidence: Any) -> bool:
+    COUNTED[0] += 1
+    return True
+
+
+def takes_too_few(head: Any, evidence: Any) -> bool:
+    evidence.add("magic", 0, 0, 4)
+    return True
+
+
+def reads_nowhere(head: Any, evidence: Any) -> bool:
+    return head.u8(0) == 1
+
+
+def no_bits(head: Any, evidence: Any) -> bool:
+    evidence.add("magic", 0, 0, 4, "many")
+    return True
+
+
+def makes_a_class(head: Any, evidence: Any) -> bool:
+    class Own:
+        pass
+
+    return Own is not None
+
+
+def goes_back(head: Any, evidence: Any) -> bool:
+    with objmode(length="int64"):
+        length = len("back")
+    return length == head.count
 
 
 def reads_too_far(head: Any, evidence: Any) -> bool:
@@ -74,12 +110,19 @@ def Capital(head: Any, evidence: Any) -> bool:
     return True
 
 
+@pytest.mark.filterwarnings("ignore:Code running in object mode")
 @pytest.mark.parametrize(
     ("function", "line", "sentence"),
     [
         (no_rule, 1, "no rule 'magik' was declared, did you mean 'magic'?"),
         (no_attribute, 1, "a head has no lenght; did you mean length?"),
-        (writes, 1, "the octets of a head can only be read"),
+        (writes, 1, "a head's octets, and arrays from outside of the function, can only be read"),
+        (keeps_count, 1, "arrays from outside of the function, can only be read"),
+        (takes_too_few, 1, "evidence.add takes (rule, payload, offset, length, bits)"),
+        (reads_nowhere, 1, "head.u8 takes (payload, offset)"),
+        (no_bits, 1, "a check's payload, offset, length and bits are numbers"),
+        (makes_a_class, 0, "cannot be compiled here"),
+        (goes_back, 0, "a block of it goes back to Python: leave objmode out"),
         (reads_too_far, 0, "raised on a head of one payload of 1 octet (IndexError: index is out of bounds)"),
         (
             gives_nothing,

@@ -77,6 +77,14 @@ class Stream:
                 self.close()
                 thread.submit(batches.close)
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Give the record batches, as they come, through the Arrow C stream interface."""
+        import pyarrow as pa
+
+        reader = pa.RecordBatchReader.from_batches(self.schema, iter(self))
+        capsule: object = reader.__arrow_c_stream__(requested_schema)
+        return capsule
+
     def close(self) -> None:
         """End the stream, from any thread: what has come is given, then it is over."""
         self._stop.ask()

@@ -26,9 +26,21 @@ _IMPURE_BUILTINS = ("print", "input", "open", "exec", "eval")
 _IMPURE_MODULES = ("random", "time", "datetime", "os", "sys", "secrets")
 _ABSENT = object()
 _BOILERPLATE = ("Failed in nopython mode", "During:", ">>>")
-_OWN = re.compile(r"TypingError: ((?:no|a) (?:rule|variant) .+)")
+_OWN = re.compile(r"TypingError: ((?:no|a) (?:rule|variant|check's) .+)")
 _NO_ATTRIBUTE = re.compile(r"Unknown attribute '(\w+)' of type (\S+)")
 _UNFIT = re.compile(r"found for signature:\s*>>> (.+)")
+TAKES = dict.fromkeys(
+    [f"head.{name}" for name in ("u8", "be16", "be32", "be64", "le16", "le32", "le64")], "(payload, offset)"
+)
+TAKES |= dict.fromkeys(
+    [f"head.{name}" for name in ("direction", "length", "kept", "time_ns", "packet", "octets")], "(payload)"
+)
+TAKES |= {
+    "head.stream": "(direction)",
+    "evidence.add": "(rule, payload, offset, length, bits), numbers all but the first",
+    "evidence.variant": "(name)",
+    "evidence.initiator": "(direction)",
+}
 HEAD_NAMES = frozenset(
     {"count", "ip_proto", "src_port", "dst_port", "truncated", "direction", "length", "kept", "time_ns", "packet"}
     | {"octets", "stream", "u8", "be16", "be32", "be64", "le16", "le32", "le64"}
@@ -117,13 +129,12 @@ def compiled(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
     infinite number.
     """
     import numba
-    from numba.core.errors import NumbaError
 
     refuse_impure(function)
     made = numba.njit(error_model="numpy", boundscheck=True, nogil=True)(function)
     try:
         made.compile(arguments)
-    except NumbaError as problem:
+    except Exception as problem:  # not all that numba raises about a function is an error of its own kind
         raise UserFunctionError(_sentence(function, str(problem))) from problem
     result: Any = made.overloads[arguments]
     unliteral: Any = numba.types.unliteral
@@ -159,7 +170,10 @@ def _reason(text: str) -> str:
     unfit = _UNFIT.search(text)
     if unfit is not None:
         if unfit[1].startswith("setitem(readonly"):
-            return "the octets of a head can only be read; copy() them to change them"
+            return "a head's octets, and arrays from outside of the function, can only be read; copy() what you change"
+        taken = TAKES.get(unfit[1].partition("(")[0])
+        if taken is not None:
+            return f"{unfit[1].partition('(')[0]} takes {taken}"
         return f"there is no {unfit[1].strip()}"
     for raw in text.splitlines():
         line = raw.strip().removeprefix("- ")

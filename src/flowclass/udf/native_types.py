@@ -30,6 +30,7 @@ from flowclass.udf.primitives import (
     carray,
     evidence_maker,
     loader,
+    method,
     plain,
     read_only,
     writer,
@@ -107,7 +108,7 @@ def _entry_method(name: str, field: str) -> None:
     read = _field("entry", field)
 
     @overload_method(HeadType, name)
-    @plain
+    @method(f"head.{name}")
     def overload(head: Any, place: Any) -> Any:
         del head, place
         return lambda head, place: read(_entry(address_of(head), place))
@@ -118,14 +119,14 @@ for _name, _stored in (("direction", "direction"), ("length", "length"), ("time_
 
 
 @overload_method(HeadType, "kept")
-@plain
+@method("head.kept")
 def _kept_method(head: Any, place: Any) -> Any:
     del head, place
     return lambda head, place: _span(address_of(head), place)[1]
 
 
 @overload_method(HeadType, "octets")
-@plain
+@method("head.octets")
 def _octets_method(head: Any, place: Any) -> Any:
     del head, place
 
@@ -137,7 +138,7 @@ def _octets_method(head: Any, place: Any) -> Any:
 
 
 @overload_method(HeadType, "stream")
-@plain
+@method("head.stream")
 def _stream_method(head: Any, direction: Any) -> Any:
     del head, direction
 
@@ -152,7 +153,7 @@ def _number_method(name: str, kind: Any, *, big_endian: bool) -> None:
     load, width = loader(kind, swapped=big_endian == _SWAPPED and kind is not types.uint8), kind.bitwidth // 8
 
     @overload_method(HeadType, name)
-    @plain
+    @method(f"head.{name}")
     def overload(head: Any, place: Any, offset: Any) -> Any:
         del head, place, offset
 
@@ -198,9 +199,11 @@ def _add(address: Any, rule: Any, entry: Any, octets: Any, bits: Any) -> None:
 
 
 @overload_method(EvidenceType, "add", prefer_literal=True)
-@plain
+@method("evidence.add")
 def _add_method(evidence: Any, rule: Any, entry: Any, offset: Any, length: Any, bits: Any) -> Any:  # noqa: PLR0917
-    del entry, offset, length, bits
+    unliteral: Any = types.unliteral
+    if not all(isinstance(unliteral(one), (types.Integer, types.Float)) for one in (entry, offset, length, bits)):
+        raise TypingError("a check's payload, offset, length and bits are numbers")
     place = _place(evidence.rules, rule, "rule")
     return lambda evidence, rule, entry, offset, length, bits: _add(
         address_of(evidence), place, entry, (offset, length), bits
@@ -208,14 +211,14 @@ def _add_method(evidence: Any, rule: Any, entry: Any, offset: Any, length: Any, 
 
 
 @overload_method(EvidenceType, "variant", prefer_literal=True)
-@plain
+@method("evidence.variant")
 def _variant_method(evidence: Any, name: Any) -> Any:
     place = _place(evidence.variants, name, "variant") + 1
     return lambda evidence, name: _write_u8(address_of(evidence) + np.uintp(_AT_VARIANT), place)
 
 
 @overload_method(EvidenceType, "initiator")
-@plain
+@method("evidence.initiator")
 def _initiator_method(evidence: Any, direction: Any) -> Any:
     del evidence, direction
 

@@ -5,7 +5,7 @@ Takes addresses. Gives numbers and views. Nothing here checks where an address p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -49,6 +49,16 @@ def plain(function: Any) -> Any:
     """Take a function's annotations off: numba compares those of a method with those of its implementations."""
     function.__annotations__ = {}
     return function
+
+
+def method(name: str) -> Callable[[Any], Any]:
+    """Give a decorator for what numba asks about a method: plain, and called as users know it, for sentences."""
+
+    def decorate(function: Any) -> Any:
+        function.__name__ = name
+        return plain(function)
+
+    return decorate
 
 
 def _maker(kind: Any) -> Any:
