@@ -15,6 +15,7 @@
 #include <span>
 
 #include "fingerprint/contract.hpp"
+#include "fingerprint/openvpn_blocks.hpp"
 #include "fingerprint/openvpn_cut.hpp"
 #include "fingerprint/openvpn_data.hpp"
 #include "fingerprint/openvpn_packet.hpp"
@@ -279,7 +280,11 @@ class Session {
 // Data in the middle of a session, and nothing else.
 inline Evidence judge_data(const FlowHead& head, const Packets& packets) noexcept {
     DataRun run(head, packets);
-    return run.judge() ? run.evidence() : Evidence{};
+    if (run.judge()) {
+        return run.evidence();
+    }
+    BlockRun blocks(head, packets);
+    return blocks.judge() ? blocks.evidence() : Evidence{};
 }
 
 // The best explanation of the packets; no evidence where there is none.

@@ -3,8 +3,9 @@
 //  name: base64(session 2 | acknowledged 2 | sequence 2 | type 1 | data) "." command "." domain
 //  command: "=auth", "=resource", "=connect"; the first =auth has session 0 and acknowledges 0
 //
-// The equals sign is no character of a host name. Data afterwards have the base64 label alone,
-// which proves nothing by itself. The DNS around it is proven by DNS's own rules.
+// The equals sign is no character of a host name. Data afterwards have the base64 label alone:
+// there it is the sequence that goes on (fingerprint/dns2tcp_run.hpp). The DNS around it is proven
+// by DNS's own rules.
 //
 // Sources: dns2tcp 0.5 (common/includes/dns.h and packet.h, client/session.c, requests.c).
 #pragma once
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "fingerprint/dns2tcp_run.hpp"
 #include "fingerprint/dns_tunnel.hpp"
 #include "fingerprint/text.hpp"
 
@@ -30,7 +32,8 @@ inline constexpr Rule kSecond{"dns2tcp.second_command",
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{53};
 inline constexpr std::array<std::string_view, 2> kVariants{"txt", "key"};
-inline constexpr std::array<const Rule*, 4> kRules{&kCommand, &kHeader, &kNewSession, &kSecond};
+inline constexpr std::array<const Rule*, 5> kRules{
+    &kCommand, &kHeader, &kNewSession, &kSecond, &kSessionRun};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "dns2tcp",
@@ -54,13 +57,14 @@ struct Matcher {
         for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
             read_one(evidence, head, head.payload(entry), said);
         }
+        if (evidence.empty()) {
+            evidence = judge_sessions(head);
+        }
         return evidence.empty() ? Evidence{} : dns_tunnel::with_dns(evidence, head);
     }
 
   private:
     static constexpr std::array<std::string_view, 3> kCommands{"=auth", "=resource", "=connect"};
-    static constexpr std::size_t kHeaderCharacters = 10;  // seven octets in base64
-
     struct Said {
         std::size_t first = 0;  // the first command's place in kCommands, from 1
         bool second = false;
@@ -91,7 +95,7 @@ struct Matcher {
                 return false;
             }
         }
-        return octets.size() >= kHeaderCharacters;
+        return octets.size() >= kHeaderLetters;
     }
 
     static void read_one(Evidence& evidence,
@@ -122,7 +126,7 @@ struct Matcher {
         evidence.add(kCommand, head, payload.entry, label.offset - 1, length + 1, 32);
         // A quarter of all octets may stand there; names have nothing else either: half a bit.
         evidence.add(
-            kHeader, head, payload.entry, first.offset, first.octets.size(), kHeaderCharacters);
+            kHeader, head, payload.entry, first.offset, first.octets.size(), kHeaderLetters);
         if (command == 1 && has_text(first.octets, "AAAAA")) {
             // Five of 64 characters each; a letter that repeats is worth less.
             evidence.add(kNewSession, head, payload.entry, first.offset, 5, 16);

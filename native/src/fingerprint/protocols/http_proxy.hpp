@@ -7,6 +7,7 @@
 // Everything HTTP proves is proved here too; the scheme and the authority come on top.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -87,11 +88,13 @@ struct Matcher {
         while (end < stream.size() && is_printable(stream[end]) && stream[end] != ' ') {
             ++end;
         }
-        const bool whole = end < stream.size();
+        constexpr std::string_view kVersionText = " HTTP/1.";
         const std::size_t name = host_length(stream, host);
-        if (whole && (name == 0 || !has_text(stream, " HTTP/1.", end))) {
+        const std::size_t left = std::min(stream.size() - end, kVersionText.size());
+        if (left > 0 && (name == 0 || !has_text(stream, kVersionText.substr(0, left), end))) {
             return {};
         }
+        const bool whole = left == kVersionText.size();
         if (answer.size() >= kHttpStatus && !is_http_status(answer)) {
             return {};
         }

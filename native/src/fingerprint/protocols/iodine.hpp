@@ -1,5 +1,5 @@
-// iodine: IPv4 in DNS (doc/proto_00000502.txt of its source). What can be proven is its handshake;
-// data have a header of a few bits behind the user's number, and no form of their own.
+// iodine: IPv4 in DNS (doc/proto_00000502.txt of its source): its handshake, or, in the middle of a
+// session, questions that count on (fingerprint/iodine_run.hpp).
 //
 //  v + base32(version 4, counter 2)      answer: VACK, VNAK or VFUL | value 4 | user 1
 //  l + base32(user 1, MD5 16, counter 2) answer: server-client-mtu-netmask as text
@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "fingerprint/dns_tunnel.hpp"
+#include "fingerprint/iodine_run.hpp"
 #include "fingerprint/protocols/iodine_raw.hpp"
 #include "fingerprint/text.hpp"
 
@@ -47,14 +48,17 @@ inline constexpr Rule kSizeProbe{"iodine.size_probe",
 
 inline constexpr std::array<std::uint16_t, 1> kPorts{53};
 inline constexpr std::array<std::string_view, 1> kVariants{"dns"};
-inline constexpr std::array<const Rule*, 8> kRules{&kVersion,
-                                                   &kNullType,
-                                                   &kVersionAnswer,
-                                                   &kLogin,
-                                                   &kLoginAnswer,
-                                                   &kUpCodec,
-                                                   &kDownCodec,
-                                                   &kSizeProbe};
+inline constexpr std::array<const Rule*, 11> kRules{&kVersion,
+                                                    &kNullType,
+                                                    &kVersionAnswer,
+                                                    &kLogin,
+                                                    &kLoginAnswer,
+                                                    &kUpCodec,
+                                                    &kDownCodec,
+                                                    &kSizeProbe,
+                                                    &kPing,
+                                                    &kPingRun,
+                                                    &kDataRun};
 
 struct Matcher {
     static constexpr MatcherInfo info{.protocol = "iodine",
@@ -82,6 +86,9 @@ struct Matcher {
             } else if (!evidence.empty()) {
                 raw = iodine_raw::add_message(evidence, head, payload) || raw;
             }
+        }
+        if (evidence.bits() < dns_tunnel::kLeastOwn) {
+            evidence = judge_questions(head);
         }
         if (evidence.empty()) {
             return {};
@@ -121,14 +128,17 @@ struct Matcher {
                          const FlowHead& head,
                          const Payload& payload) noexcept {
         const dns_tunnel::Message message = dns_tunnel::read_message(payload);
-        if (!message.valid) {
+        const dns_tunnel::Label label = dns_tunnel::first_label(payload.bytes);
+        // A message that was cut behind its first label still has that.
+        const bool cut = payload.bytes.size() < payload.length;
+        if (!label.there() ||
+            (!message.valid && !(cut && dns_tunnel::has_question(payload.bytes)))) {
             return;
         }
-        const dns_tunnel::Label label = dns_tunnel::first_label(payload.bytes);
         if (message.response) {
             add_answer(evidence, head, payload, message, label.octets[0] | 0x20U);
-            return;
         }
+        // Answers repeat the question, which the capture may lack.
         switch (label.octets[0] | 0x20U) {
             case 'v':
                 add_version(evidence, head, payload, message, label);

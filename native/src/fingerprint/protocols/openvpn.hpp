@@ -33,7 +33,7 @@ inline constexpr std::array<std::string_view, 10> kVariants{"plain",
                                                             "tls-crypt",
                                                             "tls-crypt-v2",
                                                             "data"};
-inline constexpr std::array<const Rule*, 12> kRules{&kReset,
+inline constexpr std::array<const Rule*, 13> kRules{&kReset,
                                                     &kResetBody,
                                                     &kPacketId,
                                                     &kNetTime,
@@ -44,7 +44,8 @@ inline constexpr std::array<const Rule*, 12> kRules{&kReset,
                                                     &kTls,
                                                     &kWrappedKey,
                                                     &kResetPair,
-                                                    &kDataRun};
+                                                    &kDataRun,
+                                                    &kBlockRun};
 
 // Opcodes 3 to 11 with any key id.
 inline constexpr ByteSet kFirstBytes = ByteSet::range(0x18, 0x5f);

@@ -40,7 +40,7 @@ inline constexpr std::array<std::string_view, 10> kVariants{"plain",
                                                             "tls-crypt",
                                                             "tls-crypt-v2",
                                                             "data"};
-inline constexpr std::array<const Rule*, 14> kRules{&kFrame,
+inline constexpr std::array<const Rule*, 15> kRules{&kFrame,
                                                     &openvpn::kReset,
                                                     &openvpn::kResetBody,
                                                     &openvpn::kPacketId,
@@ -53,7 +53,8 @@ inline constexpr std::array<const Rule*, 14> kRules{&kFrame,
                                                     &openvpn::kWrappedKey,
                                                     &openvpn::kResetPair,
                                                     &openvpn::kSegment,
-                                                    &openvpn::kDataRun};
+                                                    &openvpn::kDataRun,
+                                                    &openvpn::kBlockRun};
 
 struct Matcher {
     static constexpr MatcherInfo info{

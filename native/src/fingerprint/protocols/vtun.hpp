@@ -88,6 +88,9 @@ struct Matcher {
             if (!has_text(stream, one.text, offset)) {
                 continue;
             }
+            if (stream.size() < offset + kMessageLength) {
+                return read_cut(evidence, head, direction, offset, one);
+            }
             const Bytes message = at(stream, offset).bytes(kMessageLength);
             const std::size_t line = line_length(message);
             if (line == 0 || (one.challenge && !is_challenge(message, one.text.size()))) {
@@ -106,6 +109,24 @@ struct Matcher {
             return true;
         }
         return false;
+    }
+
+    // The banner, of which a snap length left the words and some text behind them, in a segment
+    // that is as long as a message. The other words may be anybody's, and letters behind them were
+    // cut.
+    static bool read_cut(Evidence& evidence,
+                         const FlowHead& head,
+                         Direction direction,
+                         std::size_t offset,
+                         const Beginning& one) noexcept {
+        const Bytes text = head.stream(direction).subspan(offset + one.text.size());
+        if (one.rule != &kBanner || !std::all_of(text.begin(), text.end(), is_printable) ||
+            !is_segment_end(head, direction, offset + kMessageLength)) {
+            return false;
+        }
+        evidence.add_stream(*one.rule, head, direction, offset, one.text.size(), one.bits);
+        evidence.set_initiator(opposite(direction));
+        return true;
     }
 
     // A line of text and its end, with nothing but zeros behind it; 0 where it is none.

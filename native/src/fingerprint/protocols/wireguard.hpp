@@ -84,6 +84,11 @@ class Scan {
             std::uint32_t& most = most_length_[index_of(head.entries[entry].direction)];
             most = std::max(most, head.entries[entry].length);
         }
+        for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
+            const Payload payload = head.payload(entry);
+            has_unpadded_ = has_unpadded_ || (at(payload.bytes, 0).le32() == 4 &&
+                                              payload.length > 32 && !is_padded(payload));
+        }
     }
 
     Evidence run() noexcept {
@@ -95,6 +100,10 @@ class Scan {
         }
         // A message that WireGuard never sends contradicts what only looks like WireGuard.
         if (strangers_ > 0 && !linked_) {
+            return {};
+        }
+        // Without padding there is only the counter: it takes a longer run.
+        if (has_unpadded_ && !linked_ && steps_ < kLeastSteps) {
             return {};
         }
         evidence_.set_variant(is_tailscale_    ? "tailscale"
@@ -303,22 +312,23 @@ class Scan {
         Side& from = side(payload.direction);
         const Side& peer = side(opposite(payload.direction));
         const bool announced = peer.has_announced && receiver == peer.announced;
-        // Implementations that do not pad (boringtun) are known by their handshake only.
-        if (!announced && !is_padded(payload)) {
+        // Implementations that do not pad (boringtun) are known by their handshake, or by a run.
+        if (linked_ && !announced && !is_padded(payload)) {
             return false;
         }
         if (announced && !from.has_linked_data) {
             from.has_linked_data = add_echo(payload, 4);
         }
         if (!from.has_data) {
-            evidence_.add(kData, head_, payload.entry, 0, 4, 14);
+            add_data(kData, payload, 0, 4, 14);
         } else if (receiver != from.data_index) {
             // A new key pair begins with a handshake; without one this is something else.
             return announced || peer.has_announced;
         } else if (counter > from.counter && counter - from.counter <= 4096) {
             // 32 bits of a constant and 52 of a counter; other protocols have both.
-            evidence_.add(kDataRun, head_, payload.entry, 4, 4, 5);
-            evidence_.add(kCounter, head_, payload.entry, 10, 6, 5);
+            add_data(kDataRun, payload, 4, 4, 5);
+            add_data(kCounter, payload, 10, 6, 5);
+            steps_ += counter - from.counter <= kNearStep ? 1 : 0;
         } else if (counter > from.counter || from.counter - counter > 4096) {
             return false;
         }
@@ -326,6 +336,20 @@ class Scan {
         from.counter = std::max(counter, from.has_data ? from.counter : 0);
         from.has_data = true;
         return true;
+    }
+
+    // A constant and a counter of packets of any length are statistics: the sum is capped.
+    void add_data(const Rule& rule,
+                  const Payload& payload,
+                  std::size_t offset,
+                  std::size_t length,
+                  double bits) noexcept {
+        constexpr double kMost = 60;
+        const bool capped = has_unpadded_ && !linked_;
+        const double left = capped ? kMost - double{evidence_.bits()} : bits;
+        if (left >= 1) {
+            evidence_.add(rule, head_, payload.entry, offset, length, std::min(bits, left));
+        }
     }
 
     // A multiple of 16, or the direction's largest packet where the tunnel's MTU clamps it.
@@ -336,10 +360,15 @@ class Scan {
                 payload.length == most_length_[index_of(payload.direction)]);
     }
 
+    static constexpr std::size_t kLeastSteps = 6;
+    static constexpr std::uint64_t kNearStep = 16;
+
     const FlowHead& head_;
     Evidence evidence_;
     std::array<Side, 2> sides_{};
     std::array<std::uint32_t, 2> most_length_{};
+    std::size_t steps_ = 0;  // of counters, by little
+    bool has_unpadded_ = false;
     std::size_t initiations_ = 0;
     std::size_t responses_ = 0;
     std::size_t cookie_replies_ = 0;
