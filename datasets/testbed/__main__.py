@@ -1,4 +1,4 @@
-"""The testbed's command line: list, check, run, all, card, cut."""
+"""The testbed's command line: list, check, unpack, run, all, card, cut."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from . import card, cut, installed, runner, scenario
 from .errors import MissingError, TestbedError
 from .parallel import record_all
 from .scenario import POINTS, Scenario
+from .unpack import FOLDER, unpack
 
 _DATASETS = Path(__file__).resolve().parents[1]
 
@@ -22,7 +23,7 @@ _DATASETS = Path(__file__).resolve().parents[1]
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; gives the exit code: 0 done, 1 something failed, 2 usage."""
     arguments = _parser().parse_args(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _leave)
     try:
         match arguments.command:
@@ -30,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
                 return _list(arguments.program)
             case "check":
                 return _packages(arguments.packages) if arguments.packages else _check()
+            case "unpack":
+                return _unpack()
             case "card":
                 return _card(arguments.folder, arguments.check)
             case "cut":
@@ -56,8 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="*",
         metavar="INSTALLER",
-        help="print the packages that all scenarios need instead: of apt, of pip, or by installer",
+        help="print the packages that all scenarios need instead: of apt, of pip, of unpack, or by installer",
     )
+    commands.add_parser("unpack", help=f"unpack the packages that exclude others into {FOLDER}, with links to them")
     one = commands.add_parser("run", help="record some scenarios, one after the other")
     one.add_argument("scenario", nargs="+")
     every = commands.add_parser("all", help="record all scenarios that this machine can; says which it can't")
@@ -129,6 +133,15 @@ def _packages(installer: str) -> int:
         print(" ".join(found[installer]))
     else:
         raise TestbedError(f"no package is of {installer!r}; there are: {', '.join(found)}")
+    return 0
+
+
+def _unpack() -> int:
+    if os.geteuid() != 0:
+        raise MissingError("Root is needed to write into /opt and /usr: run it with sudo.")
+    found = installed.packages(each for members in _chosen(None).values() for each in members)
+    for sentence in unpack(found.get("unpack", ())):
+        print(sentence)
     return 0
 
 

@@ -70,7 +70,7 @@ def requirements(scenario: Scenario) -> tuple[Requirement, ...]:
 
 
 def packages(scenarios: Iterable[Scenario]) -> dict[str, list[str]]:
-    """Give the packages that the scenarios need, sorted, by installer: ``apt``, ``pip``."""
+    """Give the packages that the scenarios need, sorted, by installer: ``apt``, ``pip``, ``unpack``."""
     found: dict[str, set[str]] = {}
     for scenario in scenarios:
         for requirement in requirements(scenario):
@@ -105,4 +105,6 @@ def _how_to_get(requirement: Requirement) -> str:
     kind, _, package = requirement.package.partition(": ")
     if kind == "pip":
         return f"`pip install {package}`."
+    if kind == "unpack":
+        return f"`python -m datasets.testbed unpack` ({package} excludes other packages that the testbed needs)."
     return f"`apt-get install --no-install-recommends {package}`."

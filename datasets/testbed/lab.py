@@ -63,7 +63,8 @@ class Requirement:
     executable : str
         What is looked for in PATH, or an absolute path; ``python:MODULE`` for a Python module.
     package : str
-        How to get it, as an argument list of the installer: ``apt: openvpn`` or ``pip: aioquic``.
+        How to get it, as an argument list of the installer: ``apt: openvpn`` or ``pip: aioquic``;
+        ``unpack: libreswan`` where Debian's package excludes another one that is needed (see `unpack`).
     version : tuple of str
         The command that prints the version; the first thing like ``1.2.3`` in its output is taken.
     """
@@ -90,6 +91,8 @@ class Program(Generic[Options]):
         Whether /dev/net/tun is needed.
     synthetic : bool
         Whether the packets are made by a packet crafting program instead of the protocol's own one.
+    unseen_at : tuple of str
+        Points that its packets do not reach: what stays on the client's link never comes to the server.
     play : callable
         Makes the traffic and says what was served.
     """
@@ -100,6 +103,7 @@ class Program(Generic[Options]):
     play: Callable[[Lab, Options], Sequence[Served]]
     needs_tun: bool = False
     synthetic: bool = False
+    unseen_at: tuple[str, ...] = ()
 
     def erased(self) -> Program[Any]:
         """Give itself without the type of its options, for tables of programs."""

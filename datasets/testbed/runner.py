@@ -76,10 +76,11 @@ def run(scenario: Scenario, output: Path, *, points: Sequence[str] = POINTS) -> 
         Folder that gets ``captures/<name>`` of the middle, and lines in ``labels.jsonl`` and ``captures.jsonl``.
         The ends' captures, ``<scenario>.client`` and ``<scenario>.server``, are in its folder ``ends`` in the same way.
     points : sequence of str
-        Where to record; the middle always is.
+        Where to record; the middle always is, and a point that the program's packets do not reach never.
     """
     check(scenario)
-    wanted = [point for point in POINTS if point == "middle" or point in points]
+    unseen = programs.load(scenario.program).unseen_at
+    wanted = [point for point in POINTS if point == "middle" or (point in points and point not in unseen)]
     with work_folder() as folder:
         played = _play(scenario, folder, wanted)
         # All labels first: a run whose labels fail at one point leaves nothing.

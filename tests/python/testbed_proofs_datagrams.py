@@ -75,6 +75,13 @@ def enet(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
     return sent[0][:2] == b"\x8f\xff" and sent[0][4] & 15 == 2 and any(one[4] & 15 == 3 for one in received)
 
 
+def raknet(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
+    """A ping, its pong, a request and its reply, each with the magic in its place (RakPeer.cpp)."""
+    magic = bytes.fromhex("00ffff00fefefefefdfdfdfd12345678")
+    pinged = (sent[0][0], sent[0][9:25]) == (1, magic) and (received[0][0], received[0][17:33]) == (0x1C, magic)
+    return pinged and (sent[1][0], sent[1][1:17]) == (5, magic) and (received[1][0], received[1][1:17]) == (6, magic)
+
+
 def tftp(label: Label, sent: list[bytes], received: list[bytes]) -> bool:
     """A request in mode octet, or (from the server's other port) data and acknowledgements of the same block."""
     if label["dst_port"] == 69:
@@ -170,6 +177,7 @@ PROOFS = {
     "mqtt": mqtt,
     "coap": coap,
     "enet": enet,
+    "raknet": raknet,
     "tftp": tftp,
     "radius": radius,
     "collectd": collectd,

@@ -5,8 +5,8 @@ to port 4500 after the first exchange), ike (libreswan's words for the proposals
 idle (seconds before the end). What passes on 4500 is all IKE: the ESP that the kernel
 refuses is never sent, and the negotiation ends where the first of the two learns of it.
 
-Debian's package excludes strongSwan's. To have both, unpack it elsewhere (``dpkg -x``), link /usr/libexec/ipsec to
-its folder of that name, and install what it depends on.
+Debian's package excludes strongSwan's: ``python -m datasets.testbed unpack`` puts it elsewhere and links
+/usr/libexec/ipsec to its folder of that name.
 """
 
 from __future__ import annotations
@@ -134,13 +134,15 @@ PROGRAM = Program(
         Requirement(
             name="pluto",
             executable=f"{_FOLDER}/pluto",
-            package="apt: libreswan",
+            package="unpack: libreswan",
             version=(f"{_FOLDER}/pluto", "--version"),
         ),
         Requirement(
             name="certutil",
             executable="certutil",
-            package="apt: libnss3-tools",
+            # With it the libraries of a libreswan that was unpacked, not installed.
+            package="apt: libnss3-tools dns-root-data libcurl3-nss libevent-core-2.1-7 libevent-pthreads-2.1-7 "
+            "libldns3 libunbound8",
             version=("dpkg-query", "-W", "libnss3-tools"),
         ),
         OPENSSL,

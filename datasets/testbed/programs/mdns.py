@@ -64,4 +64,5 @@ PROGRAM = Program(
         ),
     ),
     play=play,
+    unseen_at=("server",),  # multicast of the link
 )

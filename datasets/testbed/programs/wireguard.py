@@ -18,7 +18,7 @@ from ..lab import Lab, Program, Requirement
 from ..labels import UDP, Served
 from ..traffic import CURL, NGINX, PING, ping, silence, use_tunnel
 
-__all__ = ["PROGRAM", "Options"]
+__all__ = ["PROGRAM", "WG", "WIREGUARD_GO", "Options", "new_key", "start_tunnel"]
 
 _INNER = {"client": ("10.66.0.2", "fd66::2"), "server": ("10.66.0.1", "fd66::1")}
 
@@ -45,14 +45,14 @@ class Options:
 
 def play(lab: Lab, options: Options) -> list[Served]:
     """Bring both ends up, use the tunnel, be silent."""
-    keys = {host.role: _key("genkey") for host in (lab.client, lab.server)}
-    shared = f"PresharedKey = {_key('genpsk')}\n" if options.preshared else ""
+    keys = {host.role: new_key("genkey") for host in (lab.client, lab.server)}
+    shared = f"PresharedKey = {new_key('genpsk')}\n" if options.preshared else ""
     address = f"[{lab.server.address}]" if lab.ip_version == 6 else lab.server.address
     client_peer = f"Endpoint = {address}:{options.port}\nPersistentKeepalive = {options.keepalive}\n"
-    _start(lab.server, keys["server"], options.port, keys["client"], shared)
+    start_tunnel(lab.server, keys["server"], options.port, keys["client"], shared)
     if options.crowded:
-        _crowd(lab.server, options.port, _key("pubkey", keys["server"]))
-    _start(lab.client, keys["client"], options.client_port, keys["server"], shared + client_peer)
+        _crowd(lab.server, options.port, new_key("pubkey", keys["server"]))
+    start_tunnel(lab.client, keys["client"], options.client_port, keys["server"], shared + client_peer)
     gateway, flows = _INNER["server"][0], 1
     if options.crowded:  # the client comes again with its cookie after five seconds
         lab.client.run("ping", "-n", "-q", "-c", "1", "-W", "9", gateway)
@@ -96,14 +96,15 @@ for one in crowd:
     server.run(sys.executable, "-c", script)
 
 
-def _start(host: Host, own_key: str, port: int, peer_key: str, peer_lines: str) -> None:
+def start_tunnel(host: Host, own_key: str, port: int, peer_key: str, peer_lines: str) -> None:
+    """Start wireguard-go on a host and configure it for one peer; port 0 is any free one."""
     listen = f"ListenPort = {port}\n" if port else ""
     other = _INNER["client" if host.role == "server" else "server"]
     allowed = f"{other[0]}/32, {other[1]}/128"
     configuration = host.write(
         "wg0.conf",
         f"[Interface]\nPrivateKey = {own_key}\n{listen}\n"
-        f"[Peer]\nPublicKey = {_key('pubkey', peer_key)}\nAllowedIPs = {allowed}\n{peer_lines}",
+        f"[Peer]\nPublicKey = {new_key('pubkey', peer_key)}\nAllowedIPs = {allowed}\n{peer_lines}",
     )
     daemon = host.start("wireguard-go", "wireguard-go", "-f", "wg0", environment={"LOG_LEVEL": "verbose"})
     daemon.wait_for("UAPI listener started")
@@ -113,24 +114,27 @@ def _start(host: Host, own_key: str, port: int, peer_key: str, peer_lines: str) 
     host.run("ip", "link", "set", "wg0", "mtu", "1420", "up")
 
 
-def _key(kind: str, stdin: str = "") -> str:
+def new_key(kind: str, stdin: str = "") -> str:
+    """Give what `wg` makes: ``genkey``, ``genpsk``, or ``pubkey`` of a private key."""
     done = subprocess.run(["wg", kind], input=stdin, capture_output=True, text=True, timeout=10, check=False)
     if done.returncode:
         raise TestbedError(f"`wg {kind}` failed: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
+WIREGUARD_GO = Requirement(
+    name="wireguard-go",
+    executable="wireguard-go",
+    package="apt: wireguard-go",
+    version=("dpkg-query", "-W", "wireguard-go"),
+)
+WG = Requirement(name="wg", executable="wg", package="apt: wireguard-tools", version=("wg", "--version"))
 PROGRAM = Program(
     name="wireguard",
     options=Options,
     requirements=(
-        Requirement(
-            name="wireguard-go",
-            executable="wireguard-go",
-            package="apt: wireguard-go",
-            version=("dpkg-query", "-W", "wireguard-go"),
-        ),
-        Requirement(name="wg", executable="wg", package="apt: wireguard-tools", version=("wg", "--version")),
+        WIREGUARD_GO,
+        WG,
         NGINX,
         CURL,
         PING,
