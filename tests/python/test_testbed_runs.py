@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from datasets.testbed import __main__ as command_line  # noqa: E402
-from datasets.testbed import card, host, installed, labels, network, parallel, programs, runner, scenario  # noqa: E402
+from datasets.testbed import card, host, installed, labels, network, parallel, programs, runner, scenario, unpack  # noqa: E402
 from datasets.testbed.errors import MissingError, TestbedError  # noqa: E402
 from datasets.testbed.lab import Lab, Program  # noqa: E402
 from datasets.testbed.scenario import Addresses, Scenario  # noqa: E402
+
+from testbed_namespaces import left_of, rooted  # noqa: E402, F401  isort:skip
 
 DATASETS = ROOT / "datasets"
 
@@ -105,8 +106,34 @@ def test_every_requirement_says_how_to_get_it() -> None:
     for name in scenario.all_names():
         for requirement in installed.requirements(scenario.load(name)):
             kind, _, package = requirement.package.partition(": ")
-            assert kind in ("apt", "pip"), requirement
+            assert kind in ("apt", "pip", "unpack"), requirement
             assert package.strip(), requirement
+
+
+def test_packages_that_exclude_others_are_unpacked_and_linked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(argv: Sequence[str], folder: Path) -> None:
+        if argv[0] == "apt-get":
+            (folder / f"{argv[-1]}_1_all.deb").write_bytes(b"")
+        else:
+            (Path(argv[-1]) / "usr/libexec/ipsec").mkdir(parents=True, exist_ok=True)
+            (Path(argv[-1]) / "usr/libexec/ipsec/pluto").write_text(argv[2])
+
+    monkeypatch.setattr(unpack, "_run", run)
+    link = tmp_path / "root/usr/libexec/ipsec"
+    for _ in range(2):
+        assert unpack.unpack(["libreswan"], tmp_path / "opt", tmp_path / "root") == [
+            f"libreswan: unpacked into {tmp_path / 'opt' / 'libreswan'}"
+        ]
+        assert (link / "pluto").read_text().endswith("libreswan_1_all.deb")
+    link.unlink()
+    link.mkdir()
+    with pytest.raises(TestbedError, match="move it away"):
+        unpack.unpack(["libreswan"], tmp_path / "opt", tmp_path / "root")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert command_line.main(["unpack"]) == 1
+    assert "Root is needed" in capsys.readouterr().err
 
 
 def test_all_skips_what_the_machine_lacks_and_goes_on_after_failures(
@@ -172,51 +199,6 @@ def test_random_choices_follow_the_seed(tmp_path: Path) -> None:
 # --- namespaces -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def rooted() -> Iterator[None]:
-    """Skip where namespaces cannot be made; beside the test's own, the machine must be as it was."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    for tool in ("ip", "ethtool", "tcpdump", "ping", "ps"):
-        if not shutil.which(tool):
-            pytest.skip(f"{tool} is not installed")
-    name = f"flowclass-try-{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody make network namespaces")
-    subprocess.run(["ip", "netns", "delete", name], check=True)
-    before = machine()
-    yield
-    assert machine() == before
-
-
-def machine() -> tuple[str, ...]:
-    """What a run could change outside its namespaces: links, addresses, routes, forwarding, mounts of other files."""
-    told = [
-        subprocess.run(["ip", *argv], capture_output=True, text=True, check=True).stdout
-        for argv in (("-br", "link"), ("-br", "address"), ("route",), ("-6", "route"))
-    ]
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    told.append("\n".join(sorted(where for where in mounts if "netns" not in where)))
-    told.append(Path("/proc/sys/net/ipv4/ip_forward").read_text())
-    return tuple(told)
-
-
-def left_of(pid: int) -> list[str]:
-    """Namespaces, folders and processes of the run that had this number."""
-    mark = f"flowclass-tb-{pid}-"
-    spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split()
-    left = [name for name in spaces if name.startswith(mark)]
-    left += [str(path) for path in Path("/tmp").glob(f"{mark}*")]
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if mark in words:
-            left.append(words)
-    return left
-
-
 def begin(name: str, output: Path) -> subprocess.Popen[bytes]:
     """Start a recording and wait until its recorders run."""
     argv = [sys.executable, "-m", "datasets.testbed", "run", name, "-o", str(output)]
@@ -246,12 +228,13 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("rooted")
-def test_a_living_run_is_left_alone_and_a_signal_cleans_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_living_run_is_left_alone_and_a_signal_cleans_up(tmp_path: Path, number: signal.Signals) -> None:
     other = begin("icmp", tmp_path)
     network.sweep()
     assert len([name for name in left_of(other.pid) if name.endswith(("client", "router", "server"))]) == 3
-    other.send_signal(signal.SIGTERM)
-    assert other.wait(20) == 128 + signal.SIGTERM
+    other.send_signal(number)
+    assert other.wait(20) == 128 + number
     assert left_of(other.pid) == []
 
 
