@@ -12,6 +12,7 @@ import msgspec
 from flowclass import _core
 from flowclass._core import FileSlices
 from flowclass.errors import ConfigError
+from flowclass.schema import VERSION_DIGITS
 from flowclass.types import MAX_THREADS, EngineOptions, UserFunction, check_range
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class Engine:
         Whether there are records; without them flows are only counted.
     border : BorderPairs, optional
         The input is a piece of a stream: packets near its borders are kept for `take_carried`. With one thread only.
+    early : bool
+        Whether there are early verdicts, for ``poll_early``.
 
     Notes
     -----
@@ -110,6 +113,7 @@ class Engine:
         policy: Policy | None = None,
         rows: bool = True,
         border: _core.BorderPairs | None = None,
+        early: bool = False,
     ) -> None:
         check_range("threads", threads, 1, MAX_THREADS)
         self._next_frame = 1
@@ -127,11 +131,23 @@ class Engine:
             heads=options.heads,
             features=options.features,
             rows=rows,
+            early=early,
             anonymize=None if options.anonymize is None else options.anonymize.key,
             registry=None if registry is None else registry.native,
             policy=None if policy is None else policy.native,
             user=self._functions.native,
             border=border,
+            registry_version=_registry_version(registry),
+            policy_version=_policy_version(policy),
+        )
+
+    def set_judges(self, registry: Registry | None, policy: Policy | None) -> None:
+        """Let these judge the flows that end from now on; the rows so far are a batch of their own."""
+        self._native.set_judges(
+            registry=None if registry is None else registry.native,
+            policy=None if policy is None else policy.native,
+            registry_version=_registry_version(registry),
+            policy_version=_policy_version(policy),
         )
 
     def begin_source(self, name: str) -> int:
@@ -203,6 +219,10 @@ class Engine:
     def poll(self) -> list[pa.RecordBatch]:
         """Give the full batches that are ready."""
         return [self._functions.with_columns(_record_batch(batch)) for batch in self._native.poll()]
+
+    def poll_early(self) -> list[pa.RecordBatch]:
+        """Give the batches of early verdicts that are ready: full ones, and after ``flush`` or ``finish`` the rest."""
+        return [_record_batch(batch) for batch in self._native.poll_early()]
 
     def finish(self) -> list[pa.RecordBatch]:
         """End every flow and give the rest; the last batch may be short."""
@@ -287,6 +307,15 @@ def scan_piece(chunks: Iterable[bytes | bytearray | memoryview], *, idle_timeout
         time_greatest=facts["time_greatest"],
         border=scan.border,
     )
+
+
+def _registry_version(registry: Registry | None) -> str:
+    """Give what rows call it."""
+    return "" if registry is None else registry.version[:VERSION_DIGITS]
+
+
+def _policy_version(policy: Policy | None) -> str:
+    return "" if policy is None else policy.sha256[:VERSION_DIGITS]
 
 
 def first_packet_time(prefix: bytes | bytearray | memoryview) -> int | None:

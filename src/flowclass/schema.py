@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: str = _core.SCHEMA_VERSION
 
+VERSION_DIGITS: int = _core.VERSION_DIGITS
+"""Of a registry's or a policy's SHA-256, in the columns ``registry_version`` and ``policy_version``."""
+
 FLOW_DEFINITION = (
     "A flow is the packets, in both directions, with one key: addresses, ports, IP protocol, VLAN ids and the"
     " symmetric ids of the tunnels around them. It ends when it is idle, older than the active timeout, closed by"
@@ -88,16 +91,61 @@ def arrow_schema(*, heads: bool = False, features: bool = False, udf: Iterable[A
     return columns
 
 
+def early_fields() -> list[dict[str, Any]]:
+    """Give every column of an early verdict in order, as ``fields`` does.
+
+    Examples
+    --------
+    >>> [column["name"] for column in early_fields()][3:5]
+    ['time_start', 'time_verdict']
+    """
+    return _core.schema_fields(early=True)
+
+
+def early_schema() -> pa.Schema:
+    """Give the Arrow schema of early verdicts.
+
+    Examples
+    --------
+    >>> early_schema().names[-1]
+    'head_state'
+    """
+    import pyarrow as pa
+
+    columns: pa.Schema = pa.schema(_core.schema(early=True))
+    return columns
+
+
 def markdown() -> str:
-    """Give the columns as a Markdown table."""
+    """Give the columns as Markdown tables: those of a record, then what is different in an early verdict."""
+    record = fields()
+    early = early_fields()
+    names = {column["name"] for column in record}
+    own = [column for column in early if column["name"] not in names]
+    absent = names - {column["name"] for column in early}
+    lines = [f"# Flow record {SCHEMA_VERSION}", "", *_table(fields(heads=True, features=True))]
+    lines += [
+        "",
+        "# Early verdict",
+        "",
+        "`live --verdicts` gives a row as soon as a flow's head is closed: the columns of the record without "
+        + ", ".join(f"`{column['name']}`" for column in record if column["name"] in absent)
+        + ", and two more. Its sums, and `packet_last`, are those up to the last payload that the verdict rests on.",
+        "",
+        *_table(own),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _table(columns: list[dict[str, Any]]) -> list[str]:
     head = ("column", "type", "unit", "meaning", "Zeek conn.log", "Suricata EVE", "IPFIX")
     keys = ("name", "type", "unit", "meaning", "zeek", "eve", "ipfix")
-    lines = [f"# Flow record {SCHEMA_VERSION}", "", _row(head), _row(["---"] * len(head))]
-    for column in fields(heads=True, features=True):
+    lines = [_row(head), _row(["---"] * len(head))]
+    for column in columns:
         cells = [str(column.get(key) or "").replace("|", "\\|") for key in keys]
         cells[0] = f"`{cells[0]}`"
         lines.append(_row(cells))
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def features_markdown() -> str:

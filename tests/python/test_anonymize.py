@@ -46,7 +46,7 @@ KEPT = {
     "truncated_packets", "tcp_flags_fwd", "tcp_flags_rev", "conn_state", "end_reason", "segment", "direction_basis",
     "observed_directions", "protocol", "protocol_class", "variant", "tier", "evidence_bits", "evidence",
     "alternatives", "alpn", "ja4", "registry_match", "registration_id", "matched_end", "policy_outcome",
-    "policy_phase", "policy_reason", "packet_first", "packet_last",
+    "policy_phase", "policy_reason", "registry_version", "policy_version", "packet_first", "packet_last",
 }  # fmt: skip
 PAN = CryptoPan(REFERENCE)
 HIDDEN = EngineOptions(anonymize=PAN)

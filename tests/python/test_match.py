@@ -15,6 +15,7 @@ from conftest import Command
 
 import flowclass
 from flowclass.pipeline.match import JUDGED, VERDICT
+from flowclass.pipeline.records import VERSIONS
 from flowclass.schema import arrow_schema
 
 HEADS = flowclass.EngineOptions(heads=True)
@@ -80,8 +81,8 @@ def test_another_verdict_takes_the_judgement_away(captures: Path) -> None:
     assert before["policy_outcome"] is not None
     assert after["protocol"] == "unknown"
     assert after["evidence"] == []
-    assert all(after[name] is None for name in JUDGED)
-    rest = [name for name in table.schema.names if name not in (*JUDGED, *VERDICT, "head")]
+    assert all(after[name] is None for name in (*JUDGED, *VERSIONS))
+    rest = [name for name in table.schema.names if name not in (*JUDGED, *VERSIONS, *VERDICT, "head")]
     assert {name: before[name] for name in rest} == {name: after[name] for name in rest}
     others = [place for place in range(table.num_rows) if place != row]
     assert again.take(others).to_pylist() == table.take(others).to_pylist()

@@ -25,7 +25,7 @@ from flowclass.sinks.address import parse
 from flowclass.sinks.messages import headers, messages
 from flowclass.sinks.queued import QueuedSink
 
-META = {"flowclass.schema": "1.2.0", "flowclass.rules_sha256": "ab", "flowclass.inputs": "[]"}
+META = {"flowclass.schema": "1.3.0", "flowclass.rules_sha256": "ab", "flowclass.inputs": "[]"}
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_nats_keeps_every_row_once(nats_port: int) -> None:
     assert [json.loads(one.data)["packet_first"] for one in kept] == list(range(705))
     assert {one.subject for one in kept} == {"flowclass.flows.v1"}
     assert kept[3].headers["Nats-Msg-Id"] == f"{3:024x}.0"
-    assert kept[3].headers["flowclass-schema"] == "1.2.0"
+    assert kept[3].headers["flowclass-schema"] == "1.3.0"
     assert kept[3].headers["content-type"] == "application/json"
     assert "flowclass-inputs" not in kept[3].headers
 

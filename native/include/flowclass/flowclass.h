@@ -386,6 +386,13 @@ typedef struct flowclass_source_report {
 FLOWCLASS_API flowclass_status flowclass_end_source(flowclass_engine* engine,
                                                     flowclass_source_report* out);
 
+/* Flows that end from now on are judged by these, as when the engine is opened; either may be NULL.
+ * The rows so far become a batch of their own. registry_version on each row says which registry was
+ * asked; policy_version is null here, where policies are no files. */
+FLOWCLASS_API flowclass_status flowclass_set_judges(flowclass_engine* engine,
+                                                    const flowclass_registry* registry,
+                                                    const flowclass_policy* policy);
+
 /* Makes the rows so far a batch, however few they are. */
 FLOWCLASS_API flowclass_status flowclass_flush(flowclass_engine* engine);
 /* Ends every flow; the last batch may be short. Nothing can be pushed afterwards. */

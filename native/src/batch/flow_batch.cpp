@@ -37,15 +37,11 @@ void add_if(FixedColumn<std::uint16_t>& column, bool there, std::uint16_t value)
     }
 }
 
-void add_if_some(TextColumn& column, std::string_view value) {
-    if (value.empty()) {
-        column.add_null();
-    } else {
-        column.add(value);
-    }
-}
-
 }  // namespace
+
+const char* to_string(HeadState state) noexcept {
+    return state == HeadState::open ? "open" : "closed";
+}
 
 struct FlowBatchBuilder::Dictionaries {
     std::shared_ptr<const ColumnData> conn_state = names_of<flow::ConnState>();
@@ -61,13 +57,17 @@ struct FlowBatchBuilder::Dictionaries {
     std::shared_ptr<const ColumnData> matched_end = names_of<registry::MatchedEnd>();
     std::shared_ptr<const ColumnData> policy_outcome = names_of<policy::Outcome>();
     std::shared_ptr<const ColumnData> policy_reason = names_of<policy::Reason>();
-    std::shared_ptr<const ColumnData> policy_phase;
+    std::shared_ptr<const ColumnData> head_state = names_of<HeadState>();
+    std::shared_ptr<const ColumnData> policy_phase, registry_version, policy_version;
 
-    Dictionaries(const policy::Policy* policy, const fingerprint::UserMatchers* user)
-        : protocol(make_dictionary(protocol_names(user))), rule(make_dictionary(rule_names(user))) {
+    Dictionaries(const Judges& judges, const fingerprint::UserMatchers* user)
+        : protocol(make_dictionary(protocol_names(user))),
+          rule(make_dictionary(rule_names(user))),
+          registry_version(make_dictionary({judges.registry_version})),
+          policy_version(make_dictionary({judges.policy_version})) {
         std::vector<std::string> phases;
-        if (policy != nullptr) {
-            for (const policy::Phase& phase : policy->options().phases) {
+        if (judges.policy) {
+            for (const policy::Phase& phase : judges.policy->options().phases) {
                 phases.push_back(phase.name);
             }
         }
@@ -75,17 +75,20 @@ struct FlowBatchBuilder::Dictionaries {
     }
 };
 
-FlowBatchBuilder::FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
-                                   std::shared_ptr<const policy::Policy> policy,
+FlowBatchBuilder::FlowBatchBuilder(Judges judges,
                                    Extras extras,
                                    std::unique_ptr<Anonymizer> anonymizer,
                                    std::shared_ptr<const fingerprint::UserMatchers> user)
-    : registry_(std::move(registry)),
-      policy_(std::move(policy)),
+    : judges_(std::move(judges)),
       user_(std::move(user)),
-      dictionaries_(std::make_shared<const Dictionaries>(policy_.get(), user_.get())),
+      dictionaries_(std::make_shared<const Dictionaries>(judges_, user_.get())),
       anonymizer_(std::move(anonymizer)),
       extras_(extras) {}
+
+void FlowBatchBuilder::set_judges(Judges judges) {
+    judges_ = std::move(judges);
+    dictionaries_ = std::make_shared<const Dictionaries>(judges_, user_.get());
+}
 
 void FlowBatchBuilder::append(const FlowRow& row) {
     for (const RowPart part : {RowPart::flow, RowPart::findings, RowPart::features}) {
@@ -107,6 +110,10 @@ void FlowBatchBuilder::append_part(RowPart part, const FlowRow& row) {
         append_verdict(row, way);
         append_registry(row);
         append_origin(row);
+        if (extras_.early) {
+            time_verdict_.add(row.stood);
+            head_state_.add(static_cast<std::size_t>(row.head_state));
+        }
         if (extras_.heads) {
             head_.add(row.head, row.record->first, way);
         }
@@ -206,97 +213,23 @@ void FlowBatchBuilder::append_state(const FlowRow& row, const Orientation& way, 
     observed_directions_.add(row.sums->packets[0] > 0 && row.sums->packets[1] > 0 ? 2 : 1);
 }
 
-void FlowBatchBuilder::append_verdict(const FlowRow& row, const Orientation& way) {
-    const bool known =
-        row.matcher != fingerprint::kNoMatcher && row.tier != fingerprint::Tier::none;
-    const std::uint16_t matcher = known ? row.matcher : fingerprint::kNoMatcher;
-    protocol_.add(protocol_index(matcher, user_.get()));
-    const auto protocol_class = known ? fingerprint::info_of(matcher, user_.get()).protocol_class
-                                      : fingerprint::ProtocolClass::unknown;
-    protocol_class_.add(static_cast<std::size_t>(protocol_class));
-    add_if_some(variant_, known ? row.variant : std::string_view());
-    tier_.add(static_cast<std::size_t>(known ? row.tier : fingerprint::Tier::none));
-    evidence_bits_.add(known ? row.bits : 0);
-    evidence_.add(known ? row.checks.size() : 0);
-    if (known) {
-        append_checks(row.checks, way);
+// The columns of an early verdict out of those of a record.
+std::vector<ColumnData> FlowBatchBuilder::chosen_for_early(std::vector<ColumnData> record) {
+    std::vector<ColumnData> chosen;
+    const std::span<const Column> whole = columns();
+    for (const Column& column : columns(extras_)) {
+        if (column.name == kTimeVerdict) {
+            chosen.push_back(time_verdict_.finish());
+        } else if (column.name == kHeadState) {
+            chosen.push_back(head_state_.finish(dictionaries_->head_state));
+        } else {
+            const auto found = std::find_if(whole.begin(), whole.end(), [&](const Column& one) {
+                return one.name == column.name;
+            });
+            chosen.push_back(std::move(record[static_cast<std::size_t>(found - whole.begin())]));
+        }
     }
-    alternatives_.add(row.alternatives.size());
-    for (const fingerprint::Alternative& other : row.alternatives) {
-        alternative_protocol_.add(fingerprint::info_of(other.matcher, user_.get()).protocol);
-        alternative_bits_.add(other.bits);
-    }
-    add_id(linked_flow_id_, row.linked);
-    // The name of a host leads to its address.
-    add_if_some(server_name_, anonymizer_ ? std::string_view() : row.server_name);
-    add_if_some(alpn_, row.alpn);
-    add_if_some(ja4_, row.ja4);
-}
-
-void FlowBatchBuilder::append_checks(std::span<const fingerprint::Check> checks,
-                                     const Orientation& way) {
-    const auto rules = evidence_rule_.extend(checks.size());
-    const auto packets = evidence_packet_.extend(checks.size());
-    const auto times = evidence_time_.extend(checks.size());
-    const auto offsets = evidence_offset_.extend(checks.size());
-    const auto lengths = evidence_length_.extend(checks.size());
-    const auto directions = evidence_direction_.extend(checks.size());
-    const auto bits = evidence_check_bits_.extend(checks.size());
-    for (std::size_t index = 0; index < checks.size(); ++index) {
-        const fingerprint::Check& check = checks[index];
-        const bool forward = check.direction == packet::Direction::forward;
-        rules[index] = static_cast<std::int16_t>(rule_index(check.rule, user_.get()));
-        packets[index] = check.packet;
-        times[index] = check.time;
-        offsets[index] = check.offset;
-        lengths[index] = check.length;
-        directions[index] = forward == way.initiator_forward ? 0 : 1;  // as in kDirectionNames
-        bits[index] = check.bits;
-    }
-}
-
-void FlowBatchBuilder::append_registry(const FlowRow& row) {
-    const registry::FlowMatch* match = row.registry_match;
-    const bool decided = match != nullptr && match->entry != registry::kNoEntry && registry_;
-    if (match == nullptr) {
-        registry_match_.add_null();
-    } else {
-        registry_match_.add(static_cast<std::size_t>(match->match));
-    }
-    if (decided) {
-        registration_id_.add(registry_->registration_id(match->entry));
-    } else {
-        registration_id_.add_null();
-    }
-    if (decided && !anonymizer_) {
-        matched_prefix_.add(registry_->matched_prefix(match->entry));
-    } else {
-        matched_prefix_.add_null();
-    }
-    if (match == nullptr || match->end == registry::MatchedEnd::none) {
-        matched_end_.add_null();
-    } else {
-        matched_end_.add(static_cast<std::size_t>(match->end));
-    }
-    if (row.judgement == nullptr) {
-        policy_outcome_.add_null();
-        policy_phase_.add_null();
-        policy_reason_.add_null();
-        return;
-    }
-    policy_outcome_.add(static_cast<std::size_t>(row.judgement->outcome));
-    if (row.judgement->phase == policy::kNoPhase) {
-        policy_phase_.add_null();
-    } else {
-        policy_phase_.add(row.judgement->phase);
-    }
-    policy_reason_.add(static_cast<std::size_t>(row.judgement->reason));
-}
-
-void FlowBatchBuilder::append_origin(const FlowRow& row) {
-    source_file_.add(row.record->source);
-    packet_first_.add(row.record->packet_first);
-    packet_last_.add(row.record->packet_last);
+    return chosen;
 }
 
 FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
@@ -360,9 +293,14 @@ FlowBatch FlowBatchBuilder::finish(const std::vector<std::string>& sources) {
     out.push_back(policy_outcome_.finish(names.policy_outcome));
     out.push_back(policy_phase_.finish(names.policy_phase));
     out.push_back(policy_reason_.finish(names.policy_reason));
+    out.push_back(registry_version_.finish(names.registry_version));
+    out.push_back(policy_version_.finish(names.policy_version));
     out.push_back(source_file_.finish(make_dictionary(sources)));
     put(packet_first_, packet_last_);
     batch.extras = extras_;
+    if (extras_.early) {
+        out = chosen_for_early(std::move(out));
+    }
     if (extras_.features) {
         features_.finish_into(out);
     }

@@ -18,6 +18,13 @@
 
 namespace flowclass::batch {
 
+// Who judges flows, and what rows call them; no version: null.
+struct Judges {
+    std::shared_ptr<const registry::Registry> registry;
+    std::shared_ptr<const policy::Policy> policy;
+    std::string registry_version, policy_version;
+};
+
 // A finished batch: a struct array of `rows` rows.
 struct FlowBatch {
     ColumnData columns;
@@ -35,11 +42,13 @@ enum class RowPart : std::uint8_t {
 
 class FlowBatchBuilder {
   public:
-    FlowBatchBuilder(std::shared_ptr<const registry::Registry> registry,
-                     std::shared_ptr<const policy::Policy> policy,
+    FlowBatchBuilder(Judges judges,
                      Extras extras,
                      std::unique_ptr<Anonymizer> anonymizer = nullptr,
                      std::shared_ptr<const fingerprint::UserMatchers> user = nullptr);
+
+    // Others judge the rows to come; only between batches.
+    void set_judges(Judges judges);
 
     void append(const FlowRow& row);
     // The same bit by bit: every part of every row once, rows in order, and then how many they
@@ -69,9 +78,9 @@ class FlowBatchBuilder {
     void append_checks(std::span<const fingerprint::Check> checks, const Orientation& way);
     void append_registry(const FlowRow& row);
     void append_origin(const FlowRow& row);
+    [[nodiscard]] std::vector<ColumnData> chosen_for_early(std::vector<ColumnData> record);
 
-    std::shared_ptr<const registry::Registry> registry_;
-    std::shared_ptr<const policy::Policy> policy_;
+    Judges judges_;
     std::shared_ptr<const fingerprint::UserMatchers> user_;
     std::shared_ptr<const Dictionaries> dictionaries_;
     std::unique_ptr<Anonymizer> anonymizer_;  // nullptr: rows say what is
@@ -114,8 +123,10 @@ class FlowBatchBuilder {
     Name registry_match_;
     TextColumn registration_id_, matched_prefix_;
     Name matched_end_, policy_outcome_, policy_phase_, policy_reason_;
-    DictionaryColumn<std::int32_t> source_file_;
+    DictionaryColumn<std::int32_t> registry_version_, policy_version_, source_file_;
     FixedColumn<std::uint64_t> packet_first_, packet_last_;
+    FixedColumn<std::int64_t> time_verdict_;  // of early verdicts
+    Name head_state_;
     FeatureColumns features_;
     HeadColumns head_;
 };

@@ -15,6 +15,11 @@
 
 namespace flowclass::batch {
 
+// Of an early verdict: whether the head is closed that it rests on, or waits for more and another
+// verdict follows.
+enum class HeadState : std::uint8_t { closed, open, count_ };
+const char* to_string(HeadState state) noexcept;
+
 struct FlowRow {
     flow::FlowId id;
     const flow::FlowKey* key = nullptr;
@@ -42,6 +47,10 @@ struct FlowRow {
     // Set where a registry, and a policy, was given.
     const registry::FlowMatch* registry_match = nullptr;
     const policy::Judgement* judgement = nullptr;
+
+    // Of an early verdict: when it stood, on what.
+    base::TimeNs stood = 0;
+    HeadState head_state = HeadState::closed;
 };
 
 // Who began, and how that is known: TCP's SYN, else the protocol's own roles, else the first

@@ -222,6 +222,22 @@ constexpr std::array kColumns{
     Column{"policy_outcome", name, true, "", "what the policy makes of it", "", "verdict", ""},
     Column{"policy_phase", name, true, "", "the phase in force at time_start", "", "", ""},
     Column{"policy_reason", name, true, "", "why", "", "", ""},
+    Column{"registry_version",
+           growing_name,
+           true,
+           "",
+           "of the registry that was asked: the first 12 digits",
+           "",
+           "",
+           ""},
+    Column{"policy_version",
+           growing_name,
+           true,
+           "",
+           "of the policy that judged: the first 12 digits of its SHA-256",
+           "",
+           "",
+           ""},
     Column{"source_file", growing_name, false, "", "the input of the first packet", "", "", ""},
     Column{"packet_first",
            uint64,
@@ -296,9 +312,56 @@ constexpr auto with_features() {
 }
 constexpr auto kWithFeatures = with_features();
 
+// What an early verdict has not: what is known at the flow's end alone.
+constexpr std::array<std::string_view, 7> kAtTheEnd{"time_end",
+                                                    "duration_ns",
+                                                    "tcp_flags_fwd",
+                                                    "tcp_flags_rev",
+                                                    "conn_state",
+                                                    "end_reason",
+                                                    "linked_flow_id"};
+
+// The record without these and without the head; the verdict's time stands behind the flow's.
+constexpr auto early_columns() {
+    std::array<Column, kColumns.size() - 1 - kAtTheEnd.size() + 2> all{};
+    std::size_t at = 0;
+    for (const Column& column : std::span(kColumns).first(kColumns.size() - 1)) {
+        bool wanted = true;
+        for (const std::string_view name : kAtTheEnd) {
+            wanted = wanted && name != column.name;
+        }
+        if (wanted) {
+            all[at++] = column;
+        }
+        if (column.name == "time_start") {
+            all[at++] = {kTimeVerdict,
+                         time,
+                         false,
+                         "ns UTC",
+                         "packet time at which the verdict stood",
+                         "",
+                         "",
+                         ""};
+        }
+    }
+    all[at] = {kHeadState,
+               name,
+               false,
+               "",
+               "closed; or open: the head waits for more, and another verdict follows",
+               "",
+               "",
+               ""};
+    return all;
+}
+constexpr auto kEarly = early_columns();
+
 }  // namespace
 
 std::span<const Column> columns(Extras extras) noexcept {
+    if (extras.early) {
+        return kEarly;
+    }
     const std::span<const Column> all = extras.features ? std::span<const Column>(kWithFeatures)
                                                         : std::span<const Column>(kColumns);
     return all.first(all.size() - (extras.heads ? 0 : 1));

@@ -2,6 +2,8 @@
 // documents are made.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,7 +13,10 @@
 
 namespace flowclass::batch {
 
-inline constexpr std::string_view kSchemaVersion = "1.2.0";
+inline constexpr std::string_view kSchemaVersion = "1.3.0";
+
+// Of a registry's or a policy's SHA-256, on rows in hexadecimal.
+inline constexpr std::size_t kVersionOctets = 6;
 
 enum class ColumnType : std::uint8_t {
     text,
@@ -48,8 +53,13 @@ struct Column {
 struct Extras {
     bool heads = false;     // the saved heads: the last column
     bool features = false;  // the rows of the feature table, before it
+    bool early = false;     // neither of these, but an early verdict
 };
 std::span<const Column> columns(Extras extras = {}) noexcept;
+
+// Of an early verdict: some of the record's columns, with the same types, and two of its own.
+inline constexpr std::string_view kTimeVerdict = "time_verdict";
+inline constexpr std::string_view kHeadState = "head_state";
 
 // "string", "timestamp[ns, UTC]", "dictionary<string>", "list<struct{type,id}>", ...
 std::string_view type_name(ColumnType type) noexcept;

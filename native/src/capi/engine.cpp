@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "capi/border.hpp"
@@ -23,6 +25,7 @@ constexpr std::uint64_t kLeastMemcap = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kMostMemcap = std::uint64_t{1} << 46U;
 constexpr std::uint32_t kMostThreads = 256;
 constexpr std::uint32_t kMostBatchRows = 1U << 24U;
+constexpr const char* kPolicyAlone = "A policy needs a registry: it judges what the registry says.";
 constexpr std::uint32_t kKnownFlags = FLOWCLASS_ENGINE_VLAN_IN_KEY | FLOWCLASS_ENGINE_TUNNELS |
                                       FLOWCLASS_ENGINE_ROWS | FLOWCLASS_ENGINE_HEADS |
                                       FLOWCLASS_ENGINE_FEATURES;
@@ -73,9 +76,32 @@ const char* defect_of(const flowclass_engine_options& given) noexcept {
         return "Heads hold payload, which anonymize_key cannot take the addresses out of.";
     }
     if (given.policy != nullptr && given.registry == nullptr) {
-        return "A policy needs a registry: it judges what the registry says.";
+        return kPolicyAlone;
     }
     return nullptr;
+}
+
+// The first digits of a registry's version, as rows have them.
+std::string version_of(const flowclass_registry& given) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text;
+    for (const std::uint8_t octet : std::span(given.facts.version).first(batch::kVersionOctets)) {
+        text.push_back(kDigits[octet >> 4U]);
+        text.push_back(kDigits[octet & 15U]);
+    }
+    return text;
+}
+
+batch::Judges judges_of(const flowclass_registry* registry, const flowclass_policy* policy) {
+    batch::Judges judges;
+    if (registry != nullptr) {
+        judges.registry = registry->registry;
+        judges.registry_version = version_of(*registry);
+    }
+    if (policy != nullptr) {
+        judges.policy = policy->policy;
+    }
+    return judges;
 }
 
 engine::Options options_of(const flowclass_engine_options& given) {
@@ -98,12 +124,10 @@ engine::Options options_of(const flowclass_engine_options& given) {
         std::copy(octets.begin(), octets.end(), key.begin());
         options.anonymize = key;
     }
-    if (given.registry != nullptr) {
-        options.registry = given.registry->registry;
-    }
-    if (given.policy != nullptr) {
-        options.policy = given.policy->policy;
-    }
+    batch::Judges judges = judges_of(given.registry, given.policy);
+    options.registry = std::move(judges.registry);
+    options.policy = std::move(judges.policy);
+    options.registry_version = std::move(judges.registry_version);
     return options;
 }
 
@@ -285,6 +309,18 @@ flowclass_status flowclass_end_source(flowclass_engine* engine, flowclass_source
         if (out != nullptr) {
             capi::write_struct(report_of(report), out);
         }
+        return FLOWCLASS_OK;
+    });
+}
+
+flowclass_status flowclass_set_judges(flowclass_engine* engine,
+                                      const flowclass_registry* registry,
+                                      const flowclass_policy* policy) {
+    return with_running(engine, [&](flowclass_engine& handle) -> flowclass_status {
+        if (policy != nullptr && registry == nullptr) {
+            return say(handle, FLOWCLASS_INVALID_ARGUMENT, kPolicyAlone);
+        }
+        handle.engine.set_judges(judges_of(registry, policy));
         return FLOWCLASS_OK;
     });
 }

@@ -10,6 +10,13 @@
 
 namespace flowclass::engine {
 
+// Rows that wait until no other can come before them, and those whose turn it is; these are
+// pointers into the former.
+struct Waiting {
+    std::vector<EndedFlow> waiting;
+    std::vector<const EndedFlow*> ready;
+};
+
 class SlotCopies {
   public:
     Table::Slot* copy(const Table::Slot& slot) {

@@ -34,22 +34,33 @@ Options completed(Options options) {
     return options;
 }
 
+std::unique_ptr<batch::Anonymizer> anonymizer_of(const Options& options) {
+    return options.anonymize ? std::make_unique<batch::Anonymizer>(*options.anonymize) : nullptr;
+}
+
 }  // namespace
 
 Engine::Engine(Options options)
     : options_(completed(std::move(options))),
-      builder_(
-          options_.registry,
-          options_.policy,
-          {.heads = options_.heads, .features = options_.features},
-          options_.anonymize ? std::make_unique<batch::Anonymizer>(*options_.anonymize) : nullptr,
-          options_.user),
+      judges_{std::move(options_.registry),
+              std::move(options_.policy),
+              std::move(options_.registry_version),
+              std::move(options_.policy_version)},
+      builder_(judges_,
+               {.heads = options_.heads, .features = options_.features},
+               anonymizer_of(options_),
+               options_.user),
       ended_(options_.threads),
+      early_(options_.early ? options_.threads : 0),
       verdicts_(options_.threads),
       workers_(options_.threads) {
     const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
         shards_.push_back(std::make_unique<Shard>(options_, key, number, options_.threads));
+    }
+    if (options_.early) {
+        early_builder_ = std::make_unique<batch::FlowBatchBuilder>(
+            judges_, batch::Extras{.early = true}, anonymizer_of(options_), options_.user);
     }
 }
 
@@ -75,6 +86,9 @@ void Engine::on_all_shards(bool worth_threads, Work&& work, capture::FileSlices*
         shard.release_ended();
         work(shard);
         ended_[number] = shard.ended();
+        if (options_.early) {
+            early_[number] = shard.early();
+        }
         if (!options_.rows) {
             count_only(number);
         }
@@ -96,6 +110,9 @@ void Engine::on_all_shards(bool worth_threads, Work&& work, capture::FileSlices*
                 ahead->read_part(piece - count);
             }
         });
+    }
+    if (options_.early) {
+        on_early_verdicts();
     }
     if (options_.rows) {
         on_flows_ended();
@@ -152,9 +169,21 @@ void Engine::finish() {
     flush();
 }
 
+void Engine::set_judges(batch::Judges judges) {
+    flush();
+    judges_ = std::move(judges);
+    builder_.set_judges(judges_);
+    if (early_builder_) {
+        early_builder_->set_judges(judges_);
+    }
+}
+
 void Engine::flush() {
     if (builder_.rows() > 0) {
         ready_.push_back(builder_.finish(sources_));
+    }
+    if (early_builder_ && early_builder_->rows() > 0) {
+        early_ready_.push_back(early_builder_->finish(sources_));
     }
 }
 
@@ -162,15 +191,24 @@ std::vector<batch::FlowBatch> Engine::poll() {
     return std::exchange(ready_, {});
 }
 
+std::vector<batch::FlowBatch> Engine::poll_early() {
+    return std::exchange(early_ready_, {});
+}
+
 // The flow clock. Each shard's ended flows are in order; merged they are in the order of the whole.
 void Engine::on_flows_ended() {
-    std::vector<std::span<const EndedFlow* const>> lists = ended_;
+    const Merged ended = merge(ended_);
+    append_all(ended.flows, ended.owners);
+}
+
+Engine::Merged Engine::merge(std::vector<std::span<const EndedFlow* const>> lists) const {
     std::size_t total = 0;
     for (const auto& list : lists) {
         total += list.size();
     }
-    std::vector<const EndedFlow*> flows;
-    std::vector<const Shard*> owners;
+    Merged merged;
+    std::vector<const EndedFlow*>& flows = merged.flows;
+    std::vector<const Shard*>& owners = merged.owners;
     flows.reserve(total);
     owners.reserve(total);
     while (flows.size() < total) {
@@ -185,7 +223,7 @@ void Engine::on_flows_ended() {
         owners.push_back(shards_[least].get());
         lists[least] = lists[least].subspan(1);
     }
-    append_all(flows, owners);
+    return merged;
 }
 
 std::vector<VerdictCount> Engine::verdicts() const {

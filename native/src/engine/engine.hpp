@@ -54,11 +54,16 @@ class Engine {
     void restart_clock();
     void finish();
 
+    // Flows that end from now on are judged by these; the rows so far are a batch of their own.
+    void set_judges(batch::Judges judges);
+
     // Makes the rows so far a batch, so that poll() gives them now.
     void flush();
 
     // Batches of options.batch_rows rows that are ready; after finish() also the last, shorter one.
     std::vector<batch::FlowBatch> poll();
+    // The same of early verdicts, where they are wanted.
+    std::vector<batch::FlowBatch> poll_early();
 
     [[nodiscard]] Counters counters() const;  // since the engine was opened
     [[nodiscard]] decode::DecodeCounters decode_counters() const;
@@ -92,6 +97,12 @@ class Engine {
     template <typename Work>  // work(shard)
     void on_all_shards(bool worth_threads, Work&& work, capture::FileSlices* ahead = nullptr);
     void on_flows_ended();
+    void on_early_verdicts();
+    struct Merged {
+        std::vector<const EndedFlow*> flows;
+        std::vector<const Shard*> owners;
+    };
+    [[nodiscard]] Merged merge(std::vector<std::span<const EndedFlow* const>> lists) const;
     [[nodiscard]] Judged judge(std::span<const EndedFlow* const> flows,
                                std::span<const Shard* const> owners) const;
     void count_only(std::size_t number);
@@ -110,15 +121,22 @@ class Engine {
                      const Judged& judged,
                      Range range);
     [[nodiscard]] static batch::FlowRow row_of(const EndedFlow& flow, const Shard& owner);
-    void append_findings(batch::FlowRow& row, const EndedFlow& flow, const Shard& owner);
+    static void append_findings(batch::FlowRow& row,
+                                const EndedFlow& flow,
+                                const Shard& owner,
+                                batch::FlowBatchBuilder& builder);
 
     Options options_;
+    batch::Judges judges_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::string> sources_;
     batch::FlowBatchBuilder builder_;
     std::vector<batch::FlowBatch> ready_;
+    std::unique_ptr<batch::FlowBatchBuilder> early_builder_;  // nullptr: none are wanted
+    std::vector<batch::FlowBatch> early_ready_;
     // By shard: the flows of the last round that have ended, and the verdicts that were counted.
     std::vector<std::span<const EndedFlow* const>> ended_;
+    std::vector<std::span<const EndedFlow* const>> early_;
     std::vector<VerdictCounts> verdicts_;
     Workers workers_;
     bool finished_ = false;

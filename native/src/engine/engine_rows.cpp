@@ -35,7 +35,7 @@ Engine::Judged Engine::judge(std::span<const EndedFlow* const> flows,
     Judged judged;
     std::vector<registry::FlowMatch>& matches = judged.matches;
     std::vector<policy::Judgement>& judgements = judged.judgements;
-    if (options_.registry) {
+    if (judges_.registry) {
         Columns columns;
         for (std::size_t index = 0; index < count; ++index) {
             const EndedFlow& flow = *flows[index];
@@ -55,14 +55,14 @@ Engine::Judged Engine::judge(std::span<const EndedFlow* const> flows,
             columns.protocol_class.push_back(named ? info->protocol_class
                                                    : fingerprint::ProtocolClass::unknown);
             const bool counted =
-                named && policy::asks_protocol(info->protocol_class, options_.policy.get());
+                named && policy::asks_protocol(info->protocol_class, judges_.policy.get());
             columns.protocol.push_back(counted ? info->protocol : std::string_view());
             columns.tier.push_back(named ? saved.tier : fingerprint::Tier::none);
         }
         matches.resize(count);
-        options_.registry->match({columns.src, columns.dst, columns.time, columns.protocol},
-                                 matches);
-        if (options_.policy) {
+        judges_.registry->match({columns.src, columns.dst, columns.time, columns.protocol},
+                                matches);
+        if (judges_.policy) {
             judgements.resize(count);
             policy::judge({columns.protocol_class,
                            columns.tier,
@@ -70,7 +70,7 @@ Engine::Judged Engine::judge(std::span<const EndedFlow* const> flows,
                            columns.time,
                            columns.src,
                            columns.dst},
-                          *options_.policy,
+                          *judges_.policy,
                           judgements);
         }
     }
@@ -80,7 +80,7 @@ Engine::Judged Engine::judge(std::span<const EndedFlow* const> flows,
 void Engine::count_only(std::size_t number) {
     const std::span<const EndedFlow* const> flows = ended_[number];
     const Shard& owner = *shards_[number];
-    const std::vector<const Shard*> owners(options_.registry ? flows.size() : 0, &owner);
+    const std::vector<const Shard*> owners(judges_.registry ? flows.size() : 0, &owner);
     const Judged judged = judge(flows, owners);
     for (std::size_t index = 0; index < flows.size(); ++index) {
         if (index + 2 * kAhead < flows.size()) {
@@ -152,7 +152,7 @@ void Engine::append_part(batch::RowPart part,
         row.registry_match = judged.match(index);
         row.judgement = judged.judgement(index);
         count_verdict(flow, owner, row.registry_match, row.judgement, verdicts_.front());
-        append_findings(row, flow, owner);
+        append_findings(row, flow, owner, builder_);
     }
 }
 
@@ -182,7 +182,10 @@ batch::FlowRow Engine::row_of(const EndedFlow& flow, const Shard& owner) {
     return row;
 }
 
-void Engine::append_findings(batch::FlowRow& row, const EndedFlow& flow, const Shard& owner) {
+void Engine::append_findings(batch::FlowRow& row,
+                             const EndedFlow& flow,
+                             const Shard& owner,
+                             batch::FlowBatchBuilder& builder) {
     std::array<fingerprint::Check, fingerprint::Evidence::kMaxChecks + 1> checks;
     HelloStore::Text hello;
     HeadStore::Restored head;
@@ -215,7 +218,27 @@ void Engine::append_findings(batch::FlowRow& row, const EndedFlow& flow, const S
         owner.saved_heads().read(flow.state().saved_head, head);
         row.head = &head.head;
     }
-    builder_.append_part(batch::RowPart::findings, row);
+    builder.append_part(batch::RowPart::findings, row);
+}
+
+// The head clock's own rows. They are counted when their flows end.
+void Engine::on_early_verdicts() {
+    const Merged early = merge(early_);
+    const Judged judged = judge(early.flows, early.owners);
+    for (std::size_t index = 0; index < early.flows.size(); ++index) {
+        const EndedFlow& flow = *early.flows[index];
+        batch::FlowRow row = row_of(flow, *early.owners[index]);
+        row.registry_match = judged.match(index);
+        row.judgement = judged.judgement(index);
+        row.stood = flow.closed;
+        row.head_state = flow.head_state;
+        early_builder_->append_part(batch::RowPart::flow, row);
+        append_findings(row, flow, *early.owners[index], *early_builder_);
+        early_builder_->appended(1);
+        if (early_builder_->rows() == options_.batch_rows) {
+            early_ready_.push_back(early_builder_->finish(sources_));
+        }
+    }
 }
 
 void Engine::count_verdict(const EndedFlow& flow,

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/prefetch.hpp"
+#include "batch/flow_row.hpp"
 #include "engine/evidence_store.hpp"
 #include "engine/head_store.hpp"
 #include "engine/hello_store.hpp"
@@ -43,6 +44,14 @@ struct FlowState {
 };
 inline constexpr std::size_t kHotState = 2 * base::kLine;
 
+// Of an open head, where early verdicts are wanted: the flow as of the last payload that the head
+// took, and when what it holds is to be said although it waits for more.
+struct HeadFacts {
+    feature::Accumulators sums;
+    flow::FlowRecord record;
+    base::TimeNs look = INT64_MAX;
+};
+
 // What stood in front of a flow's first packet.
 struct EncapStack {
     std::array<packet::Encap, packet::kMaxEncaps> encaps;
@@ -55,12 +64,14 @@ static_assert(sizeof(Table::Slot) == 4 * base::kLine && offsetof(Table::Slot, va
 
 // An ended flow lies in the table's slot or in a copy of it (engine/ended_flows.hpp). Where its
 // rows are put in order: closed at, then first packet, then name. It depends on the packets alone.
+// An early verdict is the same of a flow that goes on, closed when the verdict stood.
 struct EndedFlow {
     base::TimeNs closed = 0;
     flow::FlowId id;
     Table::Slot* slot = nullptr;
     flow::EndReason reason{};
     bool copied = false;
+    batch::HeadState head_state = batch::HeadState::closed;
 
     [[nodiscard]] const flow::FlowKey& key() const noexcept { return slot->key; }
     [[nodiscard]] const FlowState& state() const noexcept { return slot->value; }

@@ -1,10 +1,12 @@
-// What an engine is told when it is opened; nothing of it changes afterwards.
+// What an engine is told when it is opened. Registry and policy may be others later
+// (Engine::set_judges); nothing else changes.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/hash.hpp"
 #include "base/time.hpp"
@@ -29,6 +31,7 @@ struct Options {
     bool rows = true;       // without them flows are only counted
     bool heads = false;     // rows have the head that was matched: it holds payload
     bool features = false;  // rows have the columns of the feature table
+    bool early = false;     // a row besides, as soon as a flow's head is closed
     // Rows have no address, but what Crypto-PAn makes of it, and no heads.
     std::optional<crypto::CryptoPanKey> anonymize;
     std::optional<base::HashKey> hash_key;  // tests only; random otherwise
@@ -37,6 +40,7 @@ struct Options {
     std::shared_ptr<const decode::BorderPairs> border = nullptr;
     std::shared_ptr<const registry::Registry> registry;
     std::shared_ptr<const policy::Policy> policy;
+    std::string registry_version, policy_version;           // what rows call them; empty: null
     std::shared_ptr<const fingerprint::UserMatchers> user;  // fingerprints of the caller
 };
 

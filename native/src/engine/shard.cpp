@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/capacities.hpp"
+
 namespace flowclass::engine {
 
 namespace {
@@ -17,40 +19,11 @@ constexpr std::uint16_t kSyn = 2;
 constexpr std::uint16_t kRst = 4;
 constexpr std::uint16_t kAck = 16;
 
-// The memory cap in flows: a slot with its index entries, and the share of heads and evidence that
-// living flows need. Heads are open for two seconds, so one for every fourth flow is plenty; a flow
-// that finds none stays unknown and is counted.
-constexpr std::size_t kFlowsPerHead = 4;
-constexpr std::size_t kHeadBytes = sizeof(head::HeadBlock) + sizeof(head::LargeBuffer);
-constexpr std::size_t kBytesPerFlow = Table::bytes_per_flow() + sizeof(EvidenceStore::Saved) +
-                                      HelloStore::kNodeBytes +
-                                      (kHeadBytes + LinkTable::kLeaderBytes) / kFlowsPerHead;
-constexpr std::size_t kLeastFlows = 1024;
-// Saved heads: a usual one takes three nodes of 256 octets, one with a large handshake up to
-// thirty.
-constexpr std::size_t kNodesPerHead = 8;
-
 constexpr std::size_t kMostAhead = std::size_t{192} << 10U;  // a burst of full Ethernet frames
 
 // The clock never goes back, so the difference is exact whatever the times are.
 std::uint64_t elapsed(base::TimeNs since, base::TimeNs now) noexcept {
     return static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(since);
-}
-
-std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
-    const std::size_t saved = (options.heads ? kNodesPerHead * HeadStore::kNodeBytes : 0) +
-                              (options.features ? sizeof(feature::FlowFeatures) : 0);
-    return std::clamp<std::size_t>(
-        options.memcap / count / (kBytesPerFlow + saved), kLeastFlows, 0xfffffff0U / kNodesPerHead);
-}
-
-std::size_t head_capacity(std::size_t flows) noexcept {
-    return std::max(flows / kFlowsPerHead, kLeastFlows);
-}
-
-// Sessions that may set up other flows: the newest of the last two minutes.
-std::size_t link_capacity(std::size_t flows) noexcept {
-    return std::max(flows / kFlowsPerHead, kLeastFlows);
 }
 
 decode::DecodeOptions decode_options(const Options& options,
@@ -74,12 +47,13 @@ Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, st
       decoder_(decode_options(options, key, number, count)),
       table_(flow_capacity(options, count)),
       heads_(head_capacity(table_.capacity())),
-      evidence_(table_.capacity() * 2),
-      hellos_(table_.capacity() * 2),
+      evidence_(verdict_capacity(options, table_.capacity())),
+      hellos_(verdict_capacity(options, table_.capacity())),
       saved_heads_(options.heads ? table_.capacity() * kNodesPerHead : 0),
       links_(link_capacity(table_.capacity()), key),
-      encaps_(table_.capacity() * 2),
+      encaps_(verdict_capacity(options, table_.capacity())),
       features_(options.features ? table_.capacity() * 2 : 0),
+      head_facts_(options.early ? head_capacity(table_.capacity()) : 0),
       counts_order_(number == 0) {}
 
 void Shard::begin_source(std::uint32_t source) {
@@ -371,6 +345,9 @@ void Shard::note_payload(std::uint32_t slot,
             close_head(slot, deadline);
             return;
         }
+        if (look_is_due(state, frame.clock)) {
+            look_into_head(slot);
+        }
         if (heads_.take_answer(state.head, direction)) {
             close_sooner(slot, base::saturating_add(frame.clock, head::kHeadTime));
         }
@@ -378,7 +355,11 @@ void Shard::note_payload(std::uint32_t slot,
         return;
     }
     const std::uint32_t payload_packet = heads_.payload_packets(state.head) + 1;
-    if (heads_.add(state.head, layer, direction, frame.time, payload_packet)) {
+    const bool complete = heads_.add(state.head, layer, direction, frame.time, payload_packet);
+    if (options_.early) {
+        note_facts(slot);
+    }
+    if (complete) {
         // A head that is complete takes no more; it is matched with the others of this burst.
         state.head_done = true;
         heads_.set_deadline(state.head, frame.clock);

@@ -41,6 +41,8 @@ class Shard {
     // Ended flows that no later packet can come before, in order where rows are
     // wanted; valid until release_ended().
     std::span<const EndedFlow* const> ended() noexcept;
+    // Early verdicts that no later packet can come before, in order; as long.
+    std::span<const EndedFlow* const> early() noexcept;
     void release_ended() noexcept;
 
     [[nodiscard]] const capture::CaptureReport& report() const noexcept { return reader_.report(); }
@@ -65,7 +67,8 @@ class Shard {
         return table_.bytes() + features_.bytes();
     }
     [[nodiscard]] std::size_t head_bytes() const noexcept {
-        return heads_.bytes() + saved_heads_.bytes();
+        return heads_.bytes() + saved_heads_.bytes() +
+               (options_.early ? heads_.touched() * sizeof(HeadFacts) : 0);
     }
     [[nodiscard]] std::size_t evidence_bytes() const noexcept {
         return evidence_.bytes() + hellos_.bytes() + links_.bytes();
@@ -124,7 +127,22 @@ class Shard {
                       Keep keep) noexcept;
     // `when`: the packet time at which the verdict stands.
     void close_head(std::uint32_t slot, base::TimeNs when) noexcept;
+    void match_head(head::FlowHead& head) noexcept;
     void close_sooner(std::uint32_t slot, base::TimeNs when) noexcept;
+    [[nodiscard]] bool look_is_due(const FlowState& state, base::TimeNs clock) const noexcept {
+        return options_.early && clock > head_facts_[state.head].look;
+    }
+    void note_facts(std::uint32_t slot) noexcept;
+    void look_into_head(std::uint32_t slot) noexcept;
+    struct Findings {
+        std::uint32_t verdict, hello;  // in the stores
+    };
+    void append_closed(std::uint32_t slot, base::TimeNs stood) noexcept;
+    void append_early(std::uint32_t slot,
+                      Findings findings,
+                      base::TimeNs when,
+                      batch::HeadState head_state) noexcept;
+    [[nodiscard]] std::uint32_t copy_encaps(std::uint32_t index) noexcept;
     void note_link(std::uint32_t slot) noexcept;
     void find_leader(const flow::FlowKey& key, FlowState& state, base::TimeNs due) noexcept;
     void release_verdict(const FlowState& state) noexcept;
@@ -143,6 +161,7 @@ class Shard {
     [[nodiscard]] bool is_ready(const EndedFlow& flow) const noexcept {
         return finished_ || all_ready_ || flow.closed < safe_;
     }
+    void release_ready(Waiting& list) noexcept;
 
     Options options_;
     flow::KeyOptions key_options_;
@@ -158,6 +177,7 @@ class Shard {
     std::uint32_t turn_ = FlowState::kFirstTurn;  // of the wheel
     base::Pool<EncapStack> encaps_;
     base::Pool<feature::FlowFeatures> features_;
+    base::VirtualArray<HeadFacts> head_facts_;  // by open head, where early verdicts are wanted
     Counters counters_;
     bool counts_order_;       // one shard counts what all of them see
     CarriedPackets carried_;  // of a piece: it grows with what lies near its borders
@@ -183,9 +203,11 @@ class Shard {
     fingerprint::UserFaults user_faults_;
 
     SlotCopies copies_;
-    std::vector<EndedFlow> ended_;
-    std::vector<const EndedFlow*> ready_;
-    base::TimeNs safe_ = 0;   // flows of ended_ that closed before it are ready
+    Waiting ended_;
+    // What a state of the engine that is kept holds of early verdicts: these, as it holds ended_,
+    // and head_facts_ of the heads that are open.
+    Waiting early_;
+    base::TimeNs safe_ = 0;   // flows that closed before it are ready
     bool all_ready_ = false;  // of this round: the clock begins anew
     bool finished_ = false;
 };

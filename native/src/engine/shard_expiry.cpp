@@ -18,6 +18,12 @@ constexpr std::uint64_t kAnswerCounts = 10 * base::kSecond;
 constexpr std::uint64_t kYouthCounts = base::kSecond / 4;
 constexpr base::TimeNs kLongBehind = 60 * base::kSecond;
 
+void put_in_order(std::vector<const EndedFlow*>& flows) {
+    std::sort(flows.begin(), flows.end(), [](const EndedFlow* left, const EndedFlow* right) {
+        return before(*left, *right);
+    });
+}
+
 }  // namespace
 
 Shard::Deadline Shard::deadline_of(const FlowState& state) const noexcept {
@@ -44,7 +50,8 @@ Shard::Deadline Shard::deadline_of(const FlowState& state) const noexcept {
 base::TimeNs Shard::wake_of(const FlowState& state) const noexcept {
     const base::TimeNs end = deadline_of(state).when;
     if (state.has_head()) {
-        return std::min(end, heads_.deadline(state.head));
+        const base::TimeNs due = std::min(end, heads_.deadline(state.head));
+        return options_.early ? std::min(due, head_facts_[state.head].look) : due;
     }
     if (state.link_turn == FlowState::kLinkWaits) {
         return std::min(end, evidence_.link_due(state.evidence));
@@ -100,6 +107,8 @@ void Shard::on_due(std::uint32_t slot) noexcept {
     state.wheel_checked = true;
     if (state.has_head() && clock_ > heads_.deadline(state.head)) {
         close_head(slot, heads_.deadline(state.head));
+    } else if (state.has_head() && look_is_due(state, clock_)) {
+        look_into_head(slot);
     }
     // In this turn heads may be still open whose verdicts count; in the next none is.
     if (state.link_turn == FlowState::kLinkWaits &&
@@ -119,11 +128,11 @@ void Shard::append_ended(std::uint32_t slot,
     Table::Slot& found = table_[slot];
     const flow::FlowRecord& record = found.value.record;
     const bool copied = keep == Keep::copy;
-    ended_.push_back({when,
-                      flow::make_flow_id(found.key, record.parent, record.named),
-                      copied ? copies_.copy(found) : &found,
-                      reason,
-                      copied});
+    ended_.waiting.push_back({when,
+                              flow::make_flow_id(found.key, record.parent, record.named),
+                              copied ? copies_.copy(found) : &found,
+                              reason,
+                              copied});
     ++counters_.flows;
     ++counters_.ended[static_cast<std::size_t>(reason)];
 }
@@ -142,13 +151,7 @@ void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
         state.link_turn = FlowState::kNoLink;
     }
     state.hello = state.hello == HelloStore::kNone ? HelloStore::kNone : hellos_.copy(state.hello);
-    if (state.record.encaps != UINT32_MAX) {
-        const std::uint32_t copied = encaps_.acquire();
-        if (copied != UINT32_MAX) {
-            encaps_[copied] = encaps_[state.record.encaps];
-        }
-        state.record.encaps = copied;
-    }
+    state.record.encaps = copy_encaps(state.record.encaps);
     state.saved_head = state.saved_head == HeadStore::kNone ? HeadStore::kNone
                                                             : saved_heads_.copy(state.saved_head);
     if (state.features != FlowState::kNoFeatures) {
@@ -268,22 +271,30 @@ void Shard::restart_clock() noexcept {
 std::span<const EndedFlow* const> Shard::ended() noexcept {
     // Flows that close before the hand's tick have all been seen; later ones may still get company.
     safe_ = flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
-    for (const EndedFlow& flow : ended_) {
+    for (const EndedFlow& flow : ended_.waiting) {
         if (is_ready(flow)) {
             FlowState& state = flow.slot->value;
             if (state.link_turn != FlowState::kNoLink) {
                 const base::TimeNs due = evidence_.link_due(state.evidence);
                 find_leader(flow.key(), state, std::min(due, flow.closed));
             }
-            ready_.push_back(&flow);
+            ended_.ready.push_back(&flow);
         }
     }
     if (options_.rows) {
-        std::sort(ready_.begin(), ready_.end(), [](const EndedFlow* left, const EndedFlow* right) {
-            return before(*left, *right);
-        });
+        put_in_order(ended_.ready);
     }
-    return ready_;
+    return ended_.ready;
+}
+
+std::span<const EndedFlow* const> Shard::early() noexcept {
+    for (const EndedFlow& flow : early_.waiting) {
+        if (is_ready(flow)) {
+            early_.ready.push_back(&flow);
+        }
+    }
+    put_in_order(early_.ready);
+    return early_.ready;
 }
 
 // What a flow, or a segment of one, holds in the stores.
@@ -306,15 +317,20 @@ void Shard::release_verdict(const FlowState& state) noexcept {
 }
 
 void Shard::release_ended() noexcept {
-    for (const EndedFlow* flow : ready_) {
+    release_ready(ended_);
+    release_ready(early_);
+    all_ready_ = false;
+}
+
+void Shard::release_ready(Waiting& list) noexcept {
+    for (const EndedFlow* flow : list.ready) {
         release_verdict(flow->state());
         if (flow->copied) {
             copies_.release(flow->slot);
         }
     }
-    ready_.clear();
-    std::erase_if(ended_, [this](const EndedFlow& flow) { return is_ready(flow); });
-    all_ready_ = false;
+    list.ready.clear();
+    std::erase_if(list.waiting, [this](const EndedFlow& flow) { return is_ready(flow); });
 }
 
 }  // namespace flowclass::engine

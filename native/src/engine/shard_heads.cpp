@@ -37,6 +37,11 @@ bool Shard::open_head(std::uint32_t slot,
     if (time.less_once_answered) {
         heads_.wait_for_answer(opened);
     }
+    if (options_.early) {
+        head_facts_[opened].look = time.most > head::kHeadTime
+                                       ? base::saturating_add(frame.clock, head::kHeadTime)
+                                       : INT64_MAX;
+    }
     if (state.wheel_checked) {
         wheel_.remove(slot, table_.links());
         wheel_.schedule(slot, wake_of(state), table_.links());
@@ -97,13 +102,17 @@ void Shard::close_sooner(std::uint32_t slot, base::TimeNs when) noexcept {
     }
 }
 
-void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
-    FlowState& state = table_[slot].value;
-    head::FlowHead& head = heads_.seal(state.head);
+void Shard::match_head(head::FlowHead& head) noexcept {
     fingerprint::match(head, match_);
     if (options_.user) {
         options_.user->match(head, match_, user_faults_);
     }
+}
+
+void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
+    FlowState& state = table_[slot].value;
+    head::FlowHead& head = heads_.seal(state.head);
+    match_head(head);
     if (options_.heads) {
         state.saved_head = saved_heads_.save(head);
         counters_.heads_unsaved += state.saved_head == HeadStore::kNone ? 1U : 0U;
@@ -118,6 +127,9 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
     }
     if (state.features != FlowState::kNoFeatures) {
         features_[state.features].add_head(head.kept);
+    }
+    if (options_.early) {
+        append_closed(slot, stood);
     }
     heads_.close(state.head);
     state.head = FlowState::kNoHead;

@@ -118,6 +118,7 @@ class HeadPool {
     [[nodiscard]] std::size_t used() const noexcept { return blocks_.used(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return blocks_.capacity(); }
     [[nodiscard]] bool full() const noexcept { return used() == capacity(); }
+    [[nodiscard]] std::size_t touched() const noexcept { return blocks_.touched(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return blocks_.bytes() + large_.bytes(); }
 
   private:

@@ -62,9 +62,9 @@ struct Schema {
     batch::Extras extras;
 };
 
-nb::list schema_fields(bool heads, bool features) {
+nb::list schema_fields(bool heads, bool features, bool early) {
     nb::list out;
-    for (const batch::Column& column : batch::columns({heads, features})) {
+    for (const batch::Column& column : batch::columns({heads, features, early})) {
         nb::dict row;
         row["name"] = std::string(column.name);
         row["type"] = std::string(batch::type_name(column.type));
@@ -136,18 +136,21 @@ void bind_batch(nb::module_& module) {
         .def("__arrow_c_schema__", [](const Schema& self) { return schema_capsule(self.extras); });
     module.def(
         "schema",
-        [](bool heads, bool features) { return Schema{{heads, features}}; },
+        [](bool heads, bool features, bool early) { return Schema{{heads, features, early}}; },
         nb::arg("heads") = false,
         nb::arg("features") = false,
-        "The flow record's schema; speaks the Arrow PyCapsule interface.");
+        nb::arg("early") = false,
+        "The flow record's schema, or an early verdict's; speaks the Arrow PyCapsule interface.");
     module.def("schema_fields",
                &schema_fields,
                nb::arg("heads") = false,
                nb::arg("features") = false,
+               nb::arg("early") = false,
                "Every column: name, type, nullable, unit, meaning, and its name elsewhere.");
     module.def("feature_fields",
                &feature_fields,
                "Every feature column: name, type, unit, meaning, formula and source.");
+    module.attr("VERSION_DIGITS") = 2 * batch::kVersionOctets;
     module.attr("SCHEMA_VERSION") = std::string(batch::kSchemaVersion);
     module.def("community_id",
                &community_id,

@@ -97,12 +97,20 @@ nb::dict end_source(Engine& self) {
     return out;
 }
 
-std::vector<PyFlowBatch> poll(Engine& self) {
+std::vector<PyFlowBatch> wrapped(std::vector<batch::FlowBatch> batches) {
     std::vector<PyFlowBatch> out;
-    for (batch::FlowBatch& ready : self.poll()) {
+    for (batch::FlowBatch& ready : batches) {
         out.emplace_back(std::move(ready));
     }
     return out;
+}
+
+std::vector<PyFlowBatch> poll(Engine& self) {
+    return wrapped(self.poll());
+}
+
+std::vector<PyFlowBatch> poll_early(Engine& self) {
+    return wrapped(self.poll_early());
 }
 
 std::vector<PyFlowBatch> finish(Engine& self) {
@@ -235,10 +243,13 @@ void construct(Engine* self,
                bool heads,
                bool features,
                bool rows,
+               bool early,
                const std::optional<nb::bytes>& anonymize,
                std::optional<std::pair<std::uint64_t, std::uint64_t>> hash_seed,
                std::shared_ptr<registry::Registry> registry,
                std::shared_ptr<policy::Policy> policy,
+               std::string registry_version,
+               std::string policy_version,
                std::shared_ptr<fingerprint::UserMatchers> user,
                std::shared_ptr<decode::BorderPairs> border) {
     engine::Options options;
@@ -253,6 +264,7 @@ void construct(Engine* self,
     options.heads = heads;
     options.features = features;
     options.rows = rows;
+    options.early = early;
     if (anonymize) {
         options.anonymize = key_of(*anonymize);
     }
@@ -263,7 +275,20 @@ void construct(Engine* self,
     options.policy = std::move(policy);
     options.user = std::move(user);
     options.border = std::move(border);
+    options.registry_version = std::move(registry_version);
+    options.policy_version = std::move(policy_version);
     new (self) Engine(std::move(options));
+}
+
+void set_judges(Engine& self,
+                std::shared_ptr<registry::Registry> registry,
+                std::shared_ptr<policy::Policy> policy,
+                std::string registry_version,
+                std::string policy_version) {
+    self.set_judges({std::move(registry),
+                     std::move(policy),
+                     std::move(registry_version),
+                     std::move(policy_version)});
 }
 
 }  // namespace
@@ -288,12 +313,23 @@ void bind_engine(nb::module_& module) {
              nb::arg("heads") = false,
              nb::arg("features") = false,
              nb::arg("rows") = true,
+             nb::arg("early") = false,
              nb::arg("anonymize") = nb::none(),
              nb::arg("hash_seed") = nb::none(),
              nb::arg("registry") = nb::none(),
              nb::arg("policy") = nb::none(),
+             nb::arg("registry_version") = "",
+             nb::arg("policy_version") = "",
              nb::arg("user") = nb::none(),
              nb::arg("border") = nb::none())
+        .def("set_judges",
+             &set_judges,
+             nb::kw_only(),
+             nb::arg("registry").none(),
+             nb::arg("policy").none(),
+             nb::arg("registry_version"),
+             nb::arg("policy_version"),
+             "Flows that end from now on are judged by these.")
         .def("begin_source",
              &Engine::begin_source,
              nb::arg("name"),
@@ -324,6 +360,7 @@ void bind_engine(nb::module_& module) {
                      "Bursts in a row whose last packet was more than a minute before the clock.")
         .def("flush", &Engine::flush, "Makes the rows so far a batch.")
         .def("poll", &poll, "Batches that are ready.")
+        .def("poll_early", &poll_early, "Batches of early verdicts that are ready.")
         .def("finish", &finish, "Ends every flow and returns the remaining batches.")
         .def("balance",
              &balance,

@@ -201,7 +201,7 @@ void add_link(fingerprint::Match& found,
 nb::tuple match_heads(const nb::dict& given, std::shared_ptr<fingerprint::UserMatchers> user) {
     const Rows rows(given);
     const Entries entries(given);
-    batch::FlowBatchBuilder builder(nullptr, nullptr, {}, nullptr, user);
+    batch::FlowBatchBuilder builder({}, {}, nullptr, user);
     std::string turned(rows.count, '\0');
     flow::FlowKey key;
     key.version = 4;

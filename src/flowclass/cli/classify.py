@@ -17,6 +17,7 @@ from flowclass.cli.output import fill, with_output_or_none
 from flowclass.cli.progress import Progress
 from flowclass.cli.run import exit_code, open_sinks, records, refuse_rows, run_options, say_end, with_run
 from flowclass.cli.values import clean
+from flowclass.cli.verdicts import early_verdicts
 from flowclass.pipeline.batch import Run
 from flowclass.pipeline.metadata import closing
 from flowclass.pipeline.stop import Stop
@@ -65,12 +66,13 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
             click.echo(f"error: none of the {len(found.passed_over)} files found is a capture", err=True)
         return Exit.NO_INPUT
     stop = Stop()
-    with stop.on_signals(), Progress(quiet=given["quiet"]) as progress:
-        run = Run(opened, options, problems=problems, stop=stop, progress=progress)
+    with stop.on_signals(), Progress(quiet=given["quiet"]) as progress, early_verdicts(given) as verdicts:
+        run = Run(opened, options, problems=problems, stop=stop, progress=progress, verdicts=verdicts.take)
         if not given["quiet"]:
             _say_sources(run, found, verbose=given["verbose"])
         sinks, outputs = open_sinks(given, run)
         fill(sinks, records(run), lambda: closing(run.balance))
+    outputs += verdicts.outputs
     say_end(run, outputs, given)
     return exit_code(run, fail_on_violation=given["fail_on_violation"], outputs=outputs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import click
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
 from flowclass.cli.output import fill, with_output_or_none
+from flowclass.cli.reload import reloading
 from flowclass.cli.run import exit_code, open_sinks, records, refuse_rows, run_options, say_end, with_run
 from flowclass.cli.service import Service, with_service
 from flowclass.cli.values import duration, size
+from flowclass.cli.verdicts import early_verdicts
 from flowclass.errors import OutputError
 from flowclass.pipeline.batch import Run
 from flowclass.pipeline.metadata import closing
+from flowclass.pipeline.reload import JudgesFiles
 from flowclass.pipeline.stop import Stop
 from flowclass.sources import Source
 from flowclass.sources.live import WHOLE_PACKET, LiveOptions, LiveSource, PipeSource
@@ -53,11 +57,17 @@ def live(**given: Any) -> int:
     The packets come from interfaces (-i), from captures that are completed in a folder (--watch), or from standard
     input (-): a pcap or pcapng, e.g. of tcpdump -U -w - .
 
+    With --verdicts a row comes as soon as a flow's first packets tell what it is, within 2 s of packet time after its
+    first payload (15 s where the head waits, with a row at 2 s); the flow's own row comes when it has ended.
+
+    A --registry or --policy that changes is loaded again and put in force, if it holds; SIGHUP loads both at once.
+
     SIGINT and SIGTERM end it: what the kernel still holds is read, every flow is ended, files are complete, and the
     exit code is 130 or 143. With --watch a file that is being read is read to its end.
     """  # fmt: skip
     refuse_rows(given)
     _refuse(given)
+    files = JudgesFiles(given["registry"], given["policy"])
     options = run_options(given, latency_s=LATENCY_S)
     source = _source(given)
     stop = Stop()
@@ -66,12 +76,16 @@ def live(**given: Any) -> int:
         if isinstance(source, LiveSource):
             source.open()
         service.leave_rights()
-        run = Run([source], options, stop=stop, progress=service)
+        beside = ExitStack()
+        verdicts = beside.enter_context(early_verdicts(given))
+        run = Run([source], options, stop=stop, progress=service, verdicts=verdicts.take)
         sinks, outputs = open_sinks(given, run)
+        outputs += verdicts.outputs
         service.begin(run, outputs)
         batches = service.watched(records(run))
         try:
-            fill(sinks, batches, lambda: closing(run.balance))
+            with beside, reloading(run, files, quiet=given["quiet"]):
+                fill(sinks, batches, lambda: closing(run.balance))
         except OutputError as problem:
             failure = problem
             batches.close()

@@ -61,10 +61,13 @@ class Output:
         None for standard output.
     sink : Sink
         The same.
+    early : bool
+        Whether it takes early verdicts, not flows.
     """
 
     name: str | None
     sink: Sink
+    early: bool = False
 
     @property
     def delivered(self) -> Delivered | None:

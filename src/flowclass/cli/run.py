@@ -17,6 +17,7 @@ from flowclass.cli.options import Command, setting
 from flowclass.cli.output import NO_ROWS, Output, place_of, sink_for
 from flowclass.cli.udf import udf_metadata, user_functions, with_udf
 from flowclass.cli.values import clean, duration, size
+from flowclass.cli.verdicts import with_verdicts
 from flowclass.pipeline.batch import Files, Run, RunOptions
 from flowclass.pipeline.finished import Finished
 from flowclass.pipeline.metadata import run_metadata
@@ -46,6 +47,7 @@ def with_run(command: Command) -> Command:
         setting("--heads", is_flag=True, help="Keep what the fingerprints saw, for match. It holds payload."),
         with_udf,
         with_anonymize,
+        with_verdicts,
         setting("--fail-on-violation", is_flag=True, help="Exit with 10 when a flow is a violation."),
         click.option("-q", "--quiet", is_flag=True, help="Only errors on standard error."),
         click.option("-v", "--verbose", is_flag=True, help="Every source and every problem on standard error."),
@@ -148,8 +150,9 @@ def say_end(
     also = also or {}
     if given["as_json"]:
         text = msgspec.json.encode(summary.as_json(run, outputs) | dict(also)).decode()
-        takes_stdout = given["form"] != NO_ROWS and (not any(output.name for output in outputs) or given["table"])
-        click.echo(text, err=takes_stdout)
+        flows = any(output.name for output in outputs if not output.early)
+        takes_stdout = given["form"] != NO_ROWS and (not flows or given["table"])
+        click.echo(text, err=takes_stdout or given["verdicts"] == "-")
         return
     if given["quiet"]:
         for report in run.reports:

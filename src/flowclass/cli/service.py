@@ -121,7 +121,7 @@ class Service(AbstractContextManager["Service"]):
         self._manager.ready()
         if self._top is not None:
             self._top.begin()
-            self._judged = run.options.policy is not None
+            self._judged = run.judges.policy is not None
 
     def watched(self, batches: Iterable[Any]) -> Generator[Any, None, None]:
         """Give the batches on and take note of them."""
@@ -154,6 +154,9 @@ def writable(given: dict[str, Any]) -> list[Path]:
         path = Path(output)
         several = path.is_dir() or output.endswith("/") or any(given[f"rotate{by}"] for by in ("", "_size", "_rows"))
         paths.append(path if several or (path.exists() and not path.is_file()) else path.parent)
+    early = given["verdicts"]
+    if early is not None and early != "-" and not is_address(early):
+        paths.append(Path(early) if Path(early).exists() else Path(early).parent)
     if given["watch"] is not None:
         paths.append(given["watch"] if given["state"] is None else given["state"].parent)
     if given["metrics"] is not None and "/" in given["metrics"]:

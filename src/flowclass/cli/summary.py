@@ -42,8 +42,9 @@ def as_json(run: Finished, outputs: list[Output]) -> dict[str, Any]:
                 run.tally.by("protocol", "variant", "tier", "registry_match", "policy_outcome")
             )
         ],
-        "registry_version": None if run.options.registry is None else run.options.registry.version,
-        "policy_sha256": None if run.options.policy is None else run.options.policy.sha256,
+        "registry_version": None if run.judges.registry is None else run.judges.registry.version,
+        "policy_sha256": None if run.judges.policy is None else run.judges.policy.sha256,
+        "reloads": asdict(run.judges.reloads),
         "balance": balance_json(run.balance),
         "captured": {name: _captured_json(facts) for name, facts in run.captured.items()},
         "sources": [_source_json(report) for report in run.reports],
@@ -57,7 +58,7 @@ def as_json(run: Finished, outputs: list[Output]) -> dict[str, Any]:
 
 def as_text(run: Finished, outputs: list[Output], *, verbose: bool) -> list[str]:
     """Give the summary for people, as lines."""
-    lines = _flows(run) + _outcomes(run)
+    lines = _flows(run) + _outcomes(run) + _reloads(run)
     lines += [f"captured  {clean(name)}: {captured_line(facts)}" for name, facts in run.captured.items()]
     lines += [f"balance   {line}" for line in _balance(run.balance)]
     reports = run.reports if verbose or len(run.reports) <= MOST_SOURCES else []
@@ -149,6 +150,17 @@ def _outcomes(run: Finished) -> list[str]:
         "registry  " + (", ".join(f"{match} {count:,}" for (match,), count in matched) or "none"),
         *([EMPTY_REGISTRY] if empty else []),
     ]
+
+
+def _reloads(run: Finished) -> list[str]:
+    told = run.judges.reloads
+    lines = [f"reloads   registry or policy were put in force anew {told.taken:,} times"] if told.taken else []
+    if told.refused:
+        lines.append(
+            f"refused   {told.refused:,} files of a registry or policy did not hold, and those of before stayed; the"
+            f" last: {clean(told.problem)}"
+        )
+    return lines
 
 
 def _balance(balance: Balance) -> list[str]:

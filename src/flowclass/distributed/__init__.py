@@ -20,6 +20,7 @@ from flowclass.distributed.storage import Folder, is_url
 from flowclass.errors import ConfigError, OutputError, SourceError
 from flowclass.pipeline.batch import RunOptions
 from flowclass.pipeline.metadata import closing, run_metadata
+from flowclass.pipeline.reload import Judges
 from flowclass.pipeline.tally import Tally
 from flowclass.policy import Policy
 from flowclass.registry import Registry
@@ -56,6 +57,8 @@ class DistributedRun:
         Packets that came near borders between pieces and were classified when these were joined.
     options : RunOptions
         What decided the records.
+    judges : Judges
+        Registry and policy.
     """
 
     def __init__(self, job: Job, output: str, options: RunOptions, problems: Sequence[SourceReport]) -> None:
@@ -67,6 +70,7 @@ class DistributedRun:
         self.tally: Tally = job.tally
         self.carried = sum(done.carried for done in job.scanned.values())
         self.captured: dict[str, CaptureCounters] = {}
+        self.judges = Judges(options.registry, options.policy)
         self.stopped_by: int | None = None
         self.clock_restarts = 0
 

@@ -21,7 +21,8 @@ _KEPT = (
     *NEEDED, "segment", "variant", "protocol_class", "evidence_bits", "alternatives", "time_start", "time_end",
     "packets_fwd", "packets_rev", "observed_directions", "community_id", "parent_flow_id", "linked_flow_id",
     "server_name", "alpn", "ja4", "registry_match", "registration_id", "matched_prefix", "matched_end",
-    "policy_outcome", "policy_phase", "policy_reason", "source_file", "packet_first", "packet_last",
+    "policy_outcome", "policy_phase", "policy_reason", "registry_version", "policy_version", "source_file",
+    "packet_first", "packet_last",
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The pump: sources -> engine -> record batches. Nothing else pushes into an engine.
 
 Takes sources and options. Gives record batches in their final order, and afterwards what happened:
-a report and a balance for each source, the counters, the tally.
+a report and a balance for each source, the counters, the tally. It is longer than other files because every kind of
+source has its loop here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from flowclass.anonymize import source_name
 from flowclass.engine import Carried, Engine
 from flowclass.errors import ConfigError, SourceError
 from flowclass.pipeline.order import by_first_packet
+from flowclass.pipeline.reload import Judges
 from flowclass.pipeline.reports import FOLDER, folder_report, live_report, report_of, sum_counters
 from flowclass.pipeline.stop import Stop, Stopped
 from flowclass.pipeline.tally import Tally
@@ -105,6 +107,9 @@ class Run:
         Through which the run can be asked to end early.
     progress : callable, optional
         Called with the run after every slice.
+    verdicts : callable, optional
+        Called with every record batch of early verdicts (``flowclass.schema.early_schema``), before the records that
+        come with them are given.
 
     Attributes
     ----------
@@ -122,6 +127,8 @@ class Run:
         How often the packets' clock was seen to be set back, in a run with `latency_s`.
     carried : Carried or None
         With ``options.border``, after the end: the packets near the borders of the piece.
+    judges : Judges
+        Registry and policy; they may be replaced meanwhile.
     """
 
     def __init__(
@@ -132,6 +139,7 @@ class Run:
         problems: Iterable[SourceReport] = (),
         stop: Stop | None = None,
         progress: Callable[[Run], None] | None = None,
+        verdicts: Callable[[pa.RecordBatch], None] | None = None,
     ) -> None:
         self.options = options
         ordered = by_first_packet(list(sources))
@@ -143,7 +151,9 @@ class Run:
         self.clock_restarts = 0
         self.carried: Carried | None = None
         self._stop = Stop() if stop is None else stop
+        self.judges = Judges(options.registry, options.policy)
         self._progress = progress
+        self.verdicts = verdicts
         self._counters: dict[str, Any] = {}
         self._files = 0
         self._flushed = time.monotonic()
@@ -225,16 +235,19 @@ class Run:
         return Engine(
             options.engine,
             threads=options.threads,
-            registry=options.registry,
-            policy=options.policy,
+            registry=self.judges.registry,
+            policy=self.judges.policy,
             rows=options.rows,
             border=options.border,
+            early=self.verdicts is not None,
         )
 
     def _finish_engine(self) -> Iterator[pa.RecordBatch]:
         if self._engine is None:
             return
+        self.judges.put_in_force(self._engine)
         rest = self._engine.finish()
+        self._give_verdicts(self._engine)
         self._counters = sum_counters(self._counters, self._engine.counters())
         self._counted.add_counted(self._engine.verdicts())
         if self.options.border is not None:
@@ -254,10 +267,12 @@ class Run:
         try:
             if isinstance(source, PacketSource):
                 for burst in self._awaited(source.bursts()):
+                    self.judges.put_in_force(engine)
                     engine.push_packets(source.link_type, burst)
                     yield from self._after_slice(engine)
             else:
                 for chunk in self._slices(source) if whole else self._awaited(self._slices(source)):
+                    self.judges.put_in_force(engine)
                     if isinstance(chunk, FileSlices):
                         engine.push_slice(chunk)
                     else:
@@ -302,6 +317,7 @@ class Run:
         return [source_name(place) for place in range(len(source.interfaces))]
 
     def _take(self, moment: Ready | Silence, source: RingSource, numbers: list[int], engine: Engine) -> None:
+        self.judges.put_in_force(engine)
         if isinstance(moment, Ready):
             engine.use_source(numbers[moment.place])
             source.took(engine.push_ring(moment.ring, moment.most))
@@ -363,6 +379,11 @@ class Run:
                 return
             yield piece
 
+    def _give_verdicts(self, engine: Engine) -> None:
+        if self.verdicts is not None:
+            for batch in engine.poll_early():
+                self.verdicts(batch)
+
     def _after_slice(self, engine: Engine) -> Iterator[pa.RecordBatch]:
         latency = self.options.latency_s
         if latency is not None and time.monotonic() - self._flushed >= latency:
@@ -370,6 +391,7 @@ class Run:
             if engine.bursts_behind >= BURSTS_BEHIND:
                 self._restart_clock(engine)
             engine.flush()
+        self._give_verdicts(engine)
         yield from engine.poll()
         if self._progress is not None:
             self._progress(self)

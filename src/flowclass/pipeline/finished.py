@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from flowclass.pipeline.batch import RunOptions
+from flowclass.pipeline.reload import Judges
 from flowclass.pipeline.tally import Tally
 from flowclass.types import Balance, CaptureCounters, SourceReport
 
@@ -36,6 +37,10 @@ class Finished(Protocol):
     @property
     def captured(self) -> Mapping[str, CaptureCounters]:
         """What became of the packets of live interfaces."""
+
+    @property
+    def judges(self) -> Judges:
+        """Registry and policy at the end, and what became of others meanwhile."""
 
     @property
     def clock_restarts(self) -> int:

@@ -14,12 +14,12 @@ from typing import Any
 from flowclass import _core
 from flowclass.anonymize import fingerprint_in
 from flowclass.errors import ConfigError, SchemaError
-from flowclass.pipeline.records import JUDGED, Records, as_text, encoded, octets_of
+from flowclass.pipeline.records import JUDGED, VERSIONS, Records, as_text, encoded, octets_of
 from flowclass.pipeline.tally import KEYS, Tally
 from flowclass.policy import Policy
 from flowclass.registries.timestamps import datetime_to_ns, parse_timestamp
 from flowclass.registry import Instant, Registry
-from flowclass.schema import arrow_schema
+from flowclass.schema import VERSION_DIGITS, arrow_schema
 
 ASKED = ("src_ip", "dst_ip", "time_start", "protocol", "protocol_class", "tier")
 ROWS = 65_536
@@ -192,6 +192,8 @@ class JudgedFlows:
             "registry_match": self._named("registry_match", found["match"], None),
             "matched_end": self._named("matched_end", end, end == self._names["matched_end"].index("none")),
         }
+        versions = (self._registry_version, self._policy_sha256)
+        made |= {name: self._version(name, said, rows) for name, said in zip(VERSIONS, versions, strict=True)}
         if self._policy is None:
             nothing = np.zeros(rows, np.uint8), np.ones(rows, bool)
             return made | {name: self._named(name, *nothing) for name in JUDGED if name.startswith("policy_")}
@@ -201,6 +203,15 @@ class JudgedFlows:
             "policy_phase": self._named("policy_phase", phase, phase == NO_PHASE),
             "policy_reason": self._named("policy_reason", found["reason"], None),
         }
+
+    def _version(self, name: str, said: str, rows: int) -> Any:
+        import pyarrow as pa
+
+        if name not in self.schema.names:
+            return None
+        return encoded(
+            pa.repeat(pa.scalar(said[:VERSION_DIGITS] or None, pa.string()), rows), self.schema.field(name).type
+        )
 
     def _named(self, name: str, codes: Any, null: Any) -> Any:
         import numpy as np

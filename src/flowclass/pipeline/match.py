@@ -13,7 +13,7 @@ from typing import Any
 from flowclass import _core
 from flowclass.anonymize import CryptoPan, refuse_anonymized
 from flowclass.engine import UserFunctions
-from flowclass.pipeline.records import JUDGED, Records, as_text, encoded, octets_of
+from flowclass.pipeline.records import JUDGED, VERSIONS, Records, as_text, encoded, octets_of
 from flowclass.schema import arrow_schema
 from flowclass.types import UserFunction, check_udf
 
@@ -103,7 +103,7 @@ class SavedHeads:
         self.changed = 0
         self._records = Records(flows, ROWS)
         refuse_anonymized(self._records.name, self._records.schema.metadata)
-        self._records.refuse_other_columns(self._kept)
+        self._records.refuse_other_columns(field for field in self._kept if field.name not in VERSIONS)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -135,7 +135,7 @@ def _matched(batch: Any, schema: Any, user: _core.UserMatchers | None) -> tuple[
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    batch = pa.record_batch([batch.column(field.name) for field in schema], schema=schema)
+    batch = pa.record_batch([_column(batch, field) for field in schema], schema=schema)
     native, flags, faults = _core.match_heads(_columns(batch), user)
     made = pa.record_batch(native)
     columns = {field.name: batch.column(field.name) for field in schema}
@@ -152,9 +152,17 @@ def _matched(batch: Any, schema: Any, user: _core.UserMatchers | None) -> tuple[
         changed = pc.or_(changed, pc.not_equal(as_text(batch.column(name)), as_text(made.column(name))))
     count = pc.sum(changed).as_py() or 0
     if count:
-        for name in JUDGED:
+        for name in (*JUDGED, *VERSIONS):
             columns[name] = _null_where(changed, columns[name])
     return pa.record_batch([columns[field.name] for field in schema], schema=schema), count, faults
+
+
+def _column(batch: Any, field: Any) -> Any:
+    import pyarrow as pa
+
+    if field.name in VERSIONS and field.name not in batch.schema.names:
+        return encoded(pa.nulls(batch.num_rows, pa.string()), field.type)
+    return batch.column(field.name)
 
 
 def _columns(batch: Any) -> dict[str, Any]:

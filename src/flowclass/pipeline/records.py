@@ -25,6 +25,8 @@ JUDGED = (
     "policy_phase",
     "policy_reason",
 )
+VERSIONS = ("registry_version", "policy_version")
+"""Who judged; records of schema 1.2 and before have no such columns."""
 
 
 class Records:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -51,7 +51,12 @@ class Stream:
     (6, True)
     """
 
-    def __init__(self, sources: Sequence[Source], options: RunOptions, problems: Iterable[SourceReport] = ()) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        options: RunOptions,
+        problems: Iterable[SourceReport] = (),
+    ) -> None:
         self._stop = Stop()
         self._run = Run(sources, options, problems=problems, stop=self._stop)
         self._started = False
@@ -88,6 +93,59 @@ class Stream:
     def close(self) -> None:
         """End the stream, from any thread: what has come is given, then it is over."""
         self._stop.ask()
+
+    def with_verdicts(self, take: Callable[[pa.RecordBatch], None]) -> Stream:
+        """Ask for early verdicts, before the stream is read.
+
+        A flow has one when its head is closed: within 2 s of packet time after its first payload, however long it
+        goes on. Their columns are those of ``flowclass.schema.early_schema``.
+
+        Parameters
+        ----------
+        take : callable
+            Called with record batches of them, where the stream is iterated; what it raises ends the stream.
+
+        Returns
+        -------
+        Stream
+            This one.
+
+        Raises
+        ------
+        SourceError
+            When the stream is read already.
+
+        Examples
+        --------
+        >>> list(stream([(0, b"")]).with_verdicts(print))
+        []
+        """
+        if self._started:
+            raise SourceError("the flows are streamed already: ask for early verdicts before")
+        self._run.verdicts = take
+        return self
+
+    def reload(
+        self,
+        *,
+        registry: Registry | str | os.PathLike[str] | None = None,
+        policy: Policy | str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Let another registry be asked, another policy judge, from the next packets on; from any thread.
+
+        No flow is lost or judged by two; columns ``registry_version`` and ``policy_version`` say which it was.
+
+        Parameters
+        ----------
+        registry, policy : Registry, Policy or path, optional
+            What is not given stays.
+
+        Raises
+        ------
+        ConfigError
+            When one is not valid, or there would be a policy and no registry: then everything stays as it was.
+        """
+        self._run.judges.replace(registry=_registry(registry), policy=_policy(policy))
 
     @property
     def counters(self) -> Mapping[str, Any]:
@@ -164,12 +222,12 @@ def stream(
     >>> sum(batch.num_rows for batch in stream([(0, b"")]))
     0
     """
-    if isinstance(registry, (str, os.PathLike)):
-        registry = Registry.load(Path(registry))
-    if isinstance(policy, (str, os.PathLike)):
-        policy = Policy.load(Path(policy))
     run_options = RunOptions(
-        registry=registry, policy=policy, threads=threads, engine=options or EngineOptions(), latency_s=LATENCY_S
+        registry=_registry(registry),
+        policy=_policy(policy),
+        threads=threads,
+        engine=options or EngineOptions(),
+        latency_s=LATENCY_S,
     )
     sources, problems = _open(source, live or LiveOptions())
     if not sources:
@@ -178,6 +236,14 @@ def stream(
         if isinstance(one, RingSource):
             one.open()
     return Stream(sources, run_options, problems)
+
+
+def _registry(given: Registry | str | os.PathLike[str] | None) -> Registry | None:
+    return Registry.load(given) if isinstance(given, (str, os.PathLike)) else given
+
+
+def _policy(given: Policy | str | os.PathLike[str] | None) -> Policy | None:
+    return Policy.load(given) if isinstance(given, (str, os.PathLike)) else given
 
 
 def _open(given: Any, live: LiveOptions) -> tuple[list[Source], list[SourceReport]]:

@@ -50,8 +50,8 @@ class Monitor:
         if self._every is None or self._seen - self._taken < self._every:
             return False
         self._taken = self._seen
-        if run.options.registry is not self._registry:
-            self._registry, self._registry_loaded = run.options.registry, time.time()
+        if run.judges.registry is not self._registry:
+            self._registry, self._registry_loaded = run.judges.registry, time.time()
         self.status = status_of(
             run,
             self._outputs,

@@ -160,7 +160,7 @@ def status_of(
 ) -> Status:
     """Take the status of a run; only from the thread that runs it."""
     counters = run.counters
-    registry, policy = run.options.registry, run.options.policy
+    registry, policy = run.judges.registry, run.judges.policy
     newest = counters.get("time_last")
     facts = None
     if registry is not None:

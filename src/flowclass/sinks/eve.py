@@ -39,7 +39,7 @@ OWN = (
     "flow_id", "parent_flow_id", "linked_flow_id", "time_start", "time_end", "encap", "payload_bytes_fwd",
     "payload_bytes_rev", "truncated_packets", "conn_state", "end_reason", "segment", "direction_basis", "protocol",
     "protocol_class", "variant", "tier", "evidence_bits", "evidence", "alternatives", "server_name", "alpn", "ja4",
-    "registry_match", "registration_id", "matched_prefix", "matched_end",
+    "registry_match", "registration_id", "matched_prefix", "matched_end", "registry_version", "policy_version",
 )  # fmt: skip
 """Columns that the object ``flowclass`` has under their own names; ``outcome``, ``phase`` and ``reason`` besides."""
 USED = (
@@ -85,7 +85,8 @@ def events(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     batch : pyarrow.RecordBatch
         With the columns of a flow record; features and heads are left out.
     """
-    return [_event(row) for row in rows(batch.select(USED))]
+    absent = {name: None for name in USED if name not in batch.schema.names}  # in records of older schemas
+    return [_event(absent | row) for row in rows(batch.select([name for name in USED if name not in absent]))]
 
 
 def _event(row: dict[str, Any]) -> dict[str, Any]:

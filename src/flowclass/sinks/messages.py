@@ -1,8 +1,8 @@
 """Takes record batches. Gives them as messages for a broker: one for each row as text, or Arrow streams of many rows.
 
 A row's key is its ``community_id``, so a broker that orders by key keeps the order within a connection. Its id is
-``flow_id`` and ``segment``, so one that was sent twice can be told. A row's message is the same line that a file of the
-format has, without its end.
+``flow_id`` and ``segment``, of an early verdict also ``head_state``, so one that was sent twice can be told. A row's
+message is the same line that a file of the format has, without its end.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ def messages(batch: pa.RecordBatch, form: str, most_octets: int) -> Iterator[Mes
     for start in range(0, batch.num_rows, STEP):
         part = batch.slice(start, STEP)
         made = events(part) if form == "eve" else rows(part)
-        names = part.select(["community_id", "flow_id", "segment"]).to_pylist()
+        ids = [name for name in ("flow_id", "segment", "head_state") if name in part.schema.names]
+        names = part.select(["community_id", *ids]).to_pylist()
         for row, name in zip(made, names, strict=True):
-            yield Message(
-                value=encoder.encode(row), key=name["community_id"] or "", id=f"{name['flow_id']}.{name['segment']}"
-            )
+            said = ".".join(str(name[one]) for one in ids)
+            yield Message(value=encoder.encode(row), key=name["community_id"] or "", id=said)
 
 
 def _streams(batch: pa.RecordBatch, most_octets: int) -> Iterator[Message]:

@@ -32,9 +32,10 @@ OWN = {
     "evidence": "vector[string]", "alternatives": "vector[string]", "linked_flow_id": "string", "server_name": "string",
     "alpn": "string", "ja4": "string", "registry_match": "string", "registration_id": "string",
     "matched_prefix": "string", "matched_end": "string", "policy_outcome": "string", "policy_phase": "string",
-    "policy_reason": "string", "end_reason": "string", "segment": "count", "direction_basis": "string",
-    "truncated_packets": "count", "tcp_flags_fwd": "count", "tcp_flags_rev": "count", "encap": "vector[string]",
-    "source_file": "string", "packet_first": "count", "packet_last": "count",
+    "policy_reason": "string", "registry_version": "string", "policy_version": "string", "end_reason": "string",
+    "segment": "count", "direction_basis": "string", "truncated_packets": "count", "tcp_flags_fwd": "count",
+    "tcp_flags_rev": "count", "encap": "vector[string]", "source_file": "string", "packet_first": "count",
+    "packet_last": "count",
 }  # fmt: skip
 """Our columns, under their own names behind ``flowclass.``."""
 TYPES = ZEEKS | {f"flowclass.{name}": kind for name, kind in OWN.items()}
@@ -98,6 +99,9 @@ def columns(batch: pa.RecordBatch) -> dict[str, Any]:
     for name in ("local_orig", "local_resp", "missed_bytes"):  # what these say is not known here
         made[name] = pa.repeat(pa.scalar(UNSET), batch.num_rows)
     for name in OWN:
+        if name not in batch.schema.names:  # records of an older schema
+            made[f"flowclass.{name}"] = pa.repeat(pa.scalar(UNSET), batch.num_rows)
+            continue
         column = batch.column(name)
         made[f"flowclass.{name}"] = _list(name, column) if pa.types.is_list(column.type) else written(column)
     return made
