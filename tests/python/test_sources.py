@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import subprocess
@@ -17,8 +18,8 @@ from capture_files import START_NS, exchange, pcap, pcapng
 from conftest import Command
 
 from flowclass.errors import SourceError
-from flowclass.sources import Octets
-from flowclass.sources.compression import codec_of, slices
+from flowclass.sources import SLICE, Octets
+from flowclass.sources.compression import MOST_RATIO, codec_of, slices
 from flowclass.sources.file import FileSource, find
 from flowclass.sources.stream import MemorySource, StreamSource
 
@@ -264,3 +265,43 @@ def test_name_that_is_no_text(tmp_path: Path, flowclass_command: Command) -> Non
     ended = flowclass_command(tmp_path)
     assert ended.code == 0
     assert "caf\ufffd.pcap" in ended.out
+
+
+@pytest.mark.parametrize("codec", ["gz", "zst", "bz2", "xz"])  # lz4 reaches 1 : 250 and no more
+def test_a_bomb_ends_a_stream_and_a_watched_file_not_one_that_was_named(
+    codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowclass.sources.compression.RATIO_FROM", 3 * SLICE)
+    head = CONTENT[:2000]
+    bomb = CODECS[codec](head + bytes(40 * SLICE))
+    path = tmp_path / "bomb"
+    path.write_bytes(bomb)
+    assert len(_read(FileSource(path))) == len(head) + 40 * SLICE
+    watched = FileSource(path, most_ratio=MOST_RATIO)
+    said = f"of the {codec} stream became .* more than 250 for each: no capture is like that"
+    for pieces in (StreamSource(io.BytesIO(bomb)).slices(), watched.slices()):
+        got = _until_failure(pieces, said)
+        assert got.startswith(head)
+        assert 3 * SLICE <= len(got) <= max(3 * SLICE, MOST_RATIO * len(bomb)) + 2 * SLICE
+
+
+def test_captures_are_far_from_the_ratio_of_a_bomb(captures: Path) -> None:
+    """Also what is said to compress best, one packet again and again, its time changing."""
+    flood = pcap([(START_NS + n * 1_000_003, exchange()[0][1]) for n in range(20_000)])
+    own = b"".join(path.read_bytes()[:20_000] for path in sorted(captures.iterdir()))
+    for codec, compress in CODECS.items():
+        assert len(own) < 20 * len(compress(own)), codec
+        assert len(flood) < MOST_RATIO / 4 * len(compress(flood)), codec
+
+
+def test_an_xz_file_does_not_choose_how_much_memory_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = (lzma.compress(CONTENT, preset=preset) for preset in (0, 6))
+    monkeypatch.setattr("flowclass.sources.compression.MOST_XZ_MEMORY", 1 << 20)
+    assert _read(MemorySource(small)) == CONTENT
+    _until_failure(MemorySource(large).slices(), "Memory usage limit exceeded")
+
+
+def test_xz_streams_one_behind_another_with_padding_between() -> None:
+    half = len(CONTENT) // 2
+    joined = lzma.compress(CONTENT[:half]) + bytes(8) + lzma.compress(CONTENT[half:]) + bytes(4)
+    assert _read(MemorySource(joined)) == CONTENT

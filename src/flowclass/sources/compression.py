@@ -1,7 +1,8 @@
 """Takes octets of any kind. Gives what they hold when they are compressed, recognised by content.
 
 gz (many members), zst (many frames), lz4 and bz2 through pyarrow, xz through the standard library;
-nested once. No decompressor of ours.
+nested once. No decompressor of ours. Bounded: memory always, and the ratio where nobody chose the octets
+(streams, watched folders): see ``MOST_RATIO``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from flowclass.sources import SLICE, Octets
 STEP = 64 << 10
 MOST_LAYERS = 2
 CODEC_LENGTH = 6
+MOST_RATIO = 250
+"""Octets out of one octet in, at most. Captures reach 2 to 20, a flood of one repeated packet some 60."""
+RATIO_FROM = 256 << 20
+"""Octets out before the ratio counts: so much is read in a second, whatever it was."""
+MOST_XZ_MEMORY = 768 << 20
+"""Octets for one xz dictionary; ``xz -9`` asks for 65 MiB, the format permits 4 GiB."""
 
 
 class Readable(Protocol):
@@ -114,7 +121,9 @@ def unpacked(stored: Readable) -> tuple[Readable, list[str]]:
         codecs.append(codec)
 
 
-def slices(stored: Readable, again: Callable[[], Closable] | None = None) -> Iterator[Octets]:
+def slices(
+    stored: Readable, again: Callable[[], Closable] | None = None, *, most_ratio: int | None = None
+) -> Iterator[Octets]:
     """Give what a stream holds, decompressed, in slices.
 
     Parameters
@@ -124,12 +133,15 @@ def slices(stored: Readable, again: Callable[[], Closable] | None = None) -> Ite
     again : callable, optional
         Opens the same octets once more. With it the last octets before damage are given too; without it up to
         64 KiB before the damage are lost.
+    most_ratio : int, optional
+        Octets out of one octet in, at most, once `RATIO_FROM` octets have come out.
 
     Raises
     ------
     SourceError
-        Where the compressed stream is cut or damaged, after the slices before it.
+        Where the compressed stream is cut or damaged, or more comes out than is permitted, after the slices before it.
     """
+    stored = _Measured(stored)
     codecs: list[str] = []
     given = 0
     kept: list[bytes] = []
@@ -147,6 +159,8 @@ def slices(stored: Readable, again: Callable[[], Closable] | None = None) -> Ite
                 given += held
                 yield b"".join(kept)
                 kept, held = [], 0
+                if codecs and most_ratio is not None and given > max(RATIO_FROM, most_ratio * stored.taken):
+                    raise SourceError(_bomb(codecs, given, stored.taken, most_ratio))
     except (OSError, EOFError, lzma.LZMAError) as problem:
         if kept:
             yield b"".join(kept)
@@ -162,12 +176,62 @@ def slices(stored: Readable, again: Callable[[], Closable] | None = None) -> Ite
 
 def _decoder(codec: str, stream: Readable) -> Readable:
     if codec == "xz":
-        return lzma.LZMAFile(stream)  # type: ignore[arg-type, unused-ignore]
+        return _Xz(stream)
     import pyarrow as pa
 
     name = {"gz": "gzip", "zst": "zstd"}.get(codec, codec)
     decoded: Readable = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), name)
     return decoded
+
+
+class _Measured:
+    """A stream that says how much of it was read."""
+
+    closed = False
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self.taken = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size) or b""
+        self.taken += len(data)
+        return data
+
+
+class _Xz:
+    """What an xz file holds, one stream behind another, with a limit on memory, which ``lzma.LZMAFile`` has not."""
+
+    closed = False
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._begin()
+
+    def _begin(self) -> None:
+        self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_XZ_MEMORY)
+
+    def read(self, size: int = -1, /) -> bytes:
+        while True:
+            ahead = b""
+            if self._decoder.eof:
+                ahead = self._behind(self._decoder.unused_data)
+                if not ahead:
+                    return b""
+                self._begin()
+            elif self._decoder.needs_input:
+                ahead = self._stream.read(STEP) or b""
+                if not ahead:
+                    raise EOFError("the xz stream has no end")
+            if step := self._decoder.decompress(ahead, size):
+                return step
+
+    def _behind(self, data: bytes) -> bytes:
+        """Give what follows a stream and the zeros that may be between two (xz format 1.2.1 §2.2)."""
+        while not (data := data.lstrip(b"\0")):
+            if not (data := self._stream.read(STEP) or b""):
+                return b""
+        return data
 
 
 def _rescue(again: Callable[[], Closable], given: int) -> bytes:
@@ -181,6 +245,13 @@ def _rescue(again: Callable[[], Closable], given: int) -> bytes:
         while len(out) < STEP and (step := stream.read(1)):
             out += step
     return bytes(out)
+
+
+def _bomb(codecs: list[str], given: int, taken: int, most: int) -> str:
+    return (
+        f"{taken:,} octets of the {' in '.join(reversed(codecs))} stream became {given:,}, more than {most} for each:"
+        " no capture is like that, the rest was not read; decompress it first if it is one after all"
+    )
 
 
 def _sentence(codecs: list[str], given: int, problem: Exception) -> str:

@@ -39,10 +39,13 @@ class FileSource:
         Where it lies.
     name : str, optional
         What it is called in the records; by default the path as text.
+    most_ratio : int, optional
+        Octets that one compressed octet may become; by default any number, since somebody named the file.
     """
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
+    def __init__(self, path: Path, name: str | None = None, *, most_ratio: int | None = None) -> None:
         self.path = path
+        self._most_ratio = most_ratio
         self.name = os.fsencode(path).decode("utf-8", "replace") if name is None else name
         self._raw: _CountedFile | None = None
         self._taken = 0
@@ -120,7 +123,7 @@ class FileSource:
             return
         raw.rewind()
         try:
-            yield from slices(raw, again=lambda: _CountedFile(self.path))
+            yield from slices(raw, again=lambda: _CountedFile(self.path), most_ratio=self._most_ratio)
         except SourceError as problem:
             raise SourceError(f"{self.name}: {problem}") from problem
 

@@ -19,7 +19,7 @@ from typing import IO, Literal
 from flowclass import _core
 from flowclass.errors import ConfigError, SourceError
 from flowclass.sources import Octets, Ready, Silence
-from flowclass.sources.compression import CODEC_LENGTH, STEP, Joined, codec_of, slices
+from flowclass.sources.compression import CODEC_LENGTH, MOST_RATIO, STEP, Joined, codec_of, slices
 from flowclass.types import SECOND_NS, CaptureCounters, check_range
 
 WHOLE_PACKET = 262_144
@@ -289,7 +289,7 @@ class PipeSource:
                 yield head
                 yield from self._pieces()
             else:
-                yield from slices(Joined(head, self))
+                yield from slices(Joined(head, self), most_ratio=MOST_RATIO)
         except SourceError as problem:
             raise SourceError(f"{self.name}: {problem}") from problem
         except OSError as problem:

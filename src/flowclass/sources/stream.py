@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowclass.errors import SourceError
 from flowclass.sources import PREFIX, SLICE, Octets
-from flowclass.sources.compression import Joined, Readable, codec_of, slices
+from flowclass.sources.compression import MOST_RATIO, Joined, Readable, codec_of, slices
 
 
 class StreamSource:
@@ -45,7 +45,7 @@ class StreamSource:
     def slices(self) -> Iterator[Octets]:
         """Give the capture's octets."""
         try:
-            yield from slices(self._stream)
+            yield from slices(self._stream, most_ratio=MOST_RATIO)
         except SourceError as problem:
             raise SourceError(f"{self.name}: {problem}") from problem
 

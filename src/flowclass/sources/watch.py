@@ -21,6 +21,7 @@ import msgspec
 from flowclass.engine import first_packet_time
 from flowclass.errors import SourceError
 from flowclass.sources import ByteSource
+from flowclass.sources.compression import MOST_RATIO
 from flowclass.sources.file import FileSource, may_be_capture
 
 STATE_NAME = ".flowclass-watch.json"
@@ -145,7 +146,7 @@ class WatchedFolder:
                 continue
             path = self._folder / name
             if may_be_capture(path):
-                source = FileSource(path)
+                source = FileSource(path, most_ratio=MOST_RATIO)
                 prefix = source.prefix()
                 first = None if prefix is None else first_packet_time(prefix)
                 complete.append(((first is None, first or 0, name), source))
