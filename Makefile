@@ -1,5 +1,6 @@
 # make run     from a fresh clone to results: .venv, install, classify our own captures, print the table
 # make test    everything that says it works: C++ tests, Python tests, doctests
+# make test-engines  runs on many workers, with the real engines: ENGINES are installed into .venv; Spark needs Java 17
 # make lint    ruff, mypy, clang-format, clang-tidy
 # make asan    under AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests, the fuzz targets' seeds, and all captures
 #              through the engine (the public ones too, where FLOWCLASS_CORPUS or a folder beside the checkout has them)
@@ -26,6 +27,7 @@ PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 20
 PYTEST_ARGS ?=
+ENGINES ?= ray spark
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT := run-output
@@ -40,7 +42,7 @@ COMMA := ,
 # The build finds cmake and ninja where they are, and in the virtual environment where they are not.
 TOOLS = PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: run test test-native test-python lint asan fuzz evaluate evaluate-check bench bench-check bench-baseline docs man wheels clean
+.PHONY: run test test-native test-python test-engines lint asan fuzz evaluate evaluate-check bench bench-check bench-baseline docs man wheels clean
 
 run: $(VENV)/.installed
 	@mkdir -p $(OUTPUT)
@@ -61,6 +63,11 @@ test-native: $(VENV)/.installed-tools
 test-python: $(VENV)/.installed-tools
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --doctest-modules --pyargs flowclass
+
+test-engines: $(VENV)/.installed-tools
+	@$(BIN)/python -m pip install -q $(foreach engine,$(ENGINES),'flowclass[$(engine)]') >build/install.log 2>&1 \
+		|| { cat build/install.log; exit 1; }
+	@FLOWCLASS_REQUIRE="$$FLOWCLASS_REQUIRE $(ENGINES)" $(BIN)/python -m pytest tests/distributed/test_engines.py
 
 lint: $(VENV)/.installed-tools
 	@$(BIN)/ruff check .
