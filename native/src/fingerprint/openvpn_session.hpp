@@ -110,7 +110,7 @@ class Session {
             judge_wrapped_key(packet);
         }
         if (found.is_wrapped) {
-            if (own.net_time != 0 && own.net_time != found.net_time) {
+            if (own.net_time != 0 && own.net_time != found.net_time && !is_restamped(own, found)) {
                 return false;  // the stamp is of the session's start, in every packet
             }
             judge_wrapping(packet, found, own);
@@ -120,6 +120,13 @@ class Session {
         }
         own.opcode = opcode;
         return true;
+    }
+
+    // A server answers resets without keeping anything (2.6 and later: ssl_pkt.c, the HMAC as
+    // session id); its session, and that stamp, begin with the client's next message.
+    static bool is_restamped(const Side& own, const Control& found) noexcept {
+        constexpr std::uint32_t kLongestAnswer = 60;  // hand-window, seconds
+        return own.opcode == server_reset && found.net_time - own.net_time <= kLongestAnswer;
     }
 
     // One side resets as the client and the other as the server, never both as one.
