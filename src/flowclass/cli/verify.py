@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -35,16 +36,23 @@ SECOND_NS = 1_000_000_000
 @click.command(short_help="Compare our flows of captures with tshark's, packet for packet.")
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...", shell_complete=files)
 @click.option("--timeout", type=duration, default="10m", show_default=True, help="tshark's time for one capture.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Captures at once.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only what no known difference explains.")
 @click.option("-v", "--verbose", is_flag=True, help="Every known difference too, not only how many there are.")
 @common
-def verify(sources: tuple[str, ...], timeout: int, quiet: bool, verbose: bool, as_json: bool) -> int:
+def verify(*, sources: tuple[str, ...], timeout: int, jobs: int, quiet: bool, verbose: bool, as_json: bool) -> int:
     """Ask tshark, through pyshark, about the captures in SRC..., each alone, and compare its flows with ours.
 
     A flow is told by its ends, its IP protocol and the tunnels around it. Compared are packets and octets in each
     direction, first and last time, and the protocol; of what differs, the frames and our evidence are shown.
-    Differences with a known reason do not count: without any other the exit code is 0,
-    else 10. It is 5 where tshark or pyshark is missing, and 3 where some input was cut or tshark could not read it.
+    Differences with a known reason do not count: without any other the exit code is 0, else 10. It is 5 where tshark
+    or pyshark is missing, and 3 where some input was cut or tshark could not read it.
     """
     tshark = installed()
     found = find(text for text in sources if text != "-")
@@ -55,15 +63,12 @@ def verify(sources: tuple[str, ...], timeout: int, quiet: bool, verbose: bool, a
         click.echo(f"error: {clean(problem)}", err=True)
     totals, told, partial = Counter[str](), [], bool(found.problems)
     known: Counter[str] = Counter()
-    for source in opened:
-        try:
-            with plain(source) as (path, cut):
-                one = compare(tshark, path, source.name, timeout / SECOND_NS)
-                shown = _as_json(one, path, cut)
-        except SourceError as problem:
-            click.echo(f"error: {clean(str(problem))}", err=True)
+    for answer in _compared(tshark, opened, timeout / SECOND_NS, jobs):
+        if isinstance(answer, SourceError):
+            click.echo(f"error: {clean(str(answer))}", err=True)
             partial = True
             continue
+        one, shown = answer
         partial |= bool(shown["problems"])
         totals.update({key: shown["flows"][key] for key in shown["flows"]} | {"captures": 1})
         totals["unexplained"] += len(one.unexplained)
@@ -83,6 +88,26 @@ def verify(sources: tuple[str, ...], timeout: int, quiet: bool, verbose: bool, a
     if totals["unexplained"]:
         return Exit.VIOLATION
     return Exit.PARTIAL if partial else Exit.DONE
+
+
+def _compared(
+    tshark: Tshark, sources: list[ByteSource], seconds: float, jobs: int
+) -> Iterator[tuple[Comparison, dict[str, Any]] | SourceError]:
+    """Compare captures, some at once; give them in their order."""
+
+    def one(source: ByteSource) -> tuple[Comparison, dict[str, Any]] | SourceError:
+        try:
+            with plain(source) as (path, cut):
+                found = compare(tshark, path, source.name, seconds)
+                return found, _as_json(found, path, cut)
+        except SourceError as problem:
+            return problem
+
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield from pool.map(one, sources)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _as_json(one: Comparison, path: Path, cut: str) -> dict[str, Any]:
