@@ -26,7 +26,7 @@ class WireGuard(NFPlugin):  # type: ignore[misc]
     def on_init(self, packet: Any, flow: Any) -> None:
         """Begin a flow."""
         flow.udps.bits, flow.udps.payloads, flow.udps.stranger = 0, 0, False
-        flow.udps.announced, flow.udps.counters = [-2] * _WAYS, [-5000] * _WAYS
+        flow.udps.announced, flow.udps.counters, flow.udps.echoed = [-2] * _WAYS, [-5000] * _WAYS, [False] * _WAYS
         self.on_update(packet, flow)
 
     def on_update(self, packet: Any, flow: Any) -> None:
@@ -37,22 +37,23 @@ class WireGuard(NFPlugin):  # type: ignore[misc]
         state.payloads += 1
         payload, side = packet.ip_packet[packet.ip_size - packet.payload_size :], packet.direction
         kind, length = int.from_bytes(payload[:4], "little"), len(payload)
+        at = 8 if kind == 2 else 4
+        answers = kind > 1 and int.from_bytes(payload[at : at + 4], "little") == state.announced[1 - side]
         if (kind, length) in HANDSHAKES:
             state.bits += 24
             state.announced[side] = int.from_bytes(payload[4:8], "little")
             if kind == 1 and payload[132:148] == bytes(16):
                 state.bits += 66
-        elif kind == 4 and length >= 32 and (length % 16 == 0 or length >= 1312):
+        elif kind == 4 and length >= 32 and (answers or length % 16 == 0 or length >= 1312):
             counter = int.from_bytes(payload[8:16], "little")
             if 0 < counter - state.counters[side] <= 4096:
                 state.bits += 14
             state.counters[side] = counter
         elif kind != 3 or length != 64:
             state.stranger = True
-        at = 8 if kind == 2 else 4
-        if kind > 1 and int.from_bytes(payload[at : at + 4], "little") == state.announced[1 - side]:
+        if answers and not state.echoed[side]:
             state.bits += 32
-            state.announced[1 - side] = -2
+            state.echoed[side] = True
 
     def on_expire(self, flow: Any) -> None:
         """Say what it is."""
