@@ -21,7 +21,10 @@ def nats_port(tmp_path: Path) -> Iterator[int]:
 
 
 def _send(flowclass_command: Command, capture: Path, port: int, point: str) -> int:
-    sent = flowclass_command(capture, "-o", f"nats://127.0.0.1:{port}/{SUBJECT}.{point}", "--json")
+    broker = f"nats://127.0.0.1:{port}"
+    sent = flowclass_command(
+        capture, "-o", f"{broker}/{SUBJECT}.{point}", "--verdicts", f"{broker}/flowclass.verdicts.v1.{point}", "--json"
+    )
     assert sent.code == 0, sent.err
     flows: int = json.loads(sent.out)["flows"]
     return flows
@@ -30,7 +33,7 @@ def _send(flowclass_command: Command, capture: Path, port: int, point: str) -> i
 def _merged(
     flowclass_command: Command, port: int, out: Path, *more: str
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    address = f"nats://127.0.0.1:{port}/{SUBJECT}.>"
+    address = f"nats://127.0.0.1:{port}/flowclass.>"
     ended = flowclass_command("merge-stream", address, "-o", out, "--end-after", "1s", "--json")
     assert ended.code == 0, ended.err
     return [json.loads(line) for line in out.read_text().splitlines()], json.loads(ended.out)
@@ -46,8 +49,10 @@ def test_two_points_of_one_flow(nats_port: int, captures: Path, tmp_path: Path, 
     flows = _send(flowclass_command, capture, nats_port, "east")
     _send(flowclass_command, west, nats_port, "west")
     rows, counts = _merged(flowclass_command, nats_port, tmp_path / "joined.jsonl")
-    tunnel = [row for row in rows if row["protocol"] == "wireguard"]
+    tunnel = [row for row in rows if row["protocol"] == "wireguard" and row["kind"] == "flow"]
     assert len(tunnel) == 1
+    early = [row for row in rows if row["protocol"] == "wireguard" and row["kind"] == "verdict"]
+    assert [row["community_id"] for row in early] == [tunnel[0]["community_id"]]
     assert {seen["point"] for seen in tunnel[0]["observed_by"]} == {f"{SUBJECT}.east", f"{SUBJECT}.west"}
     assert {seen["flow_id"] for seen in tunnel[0]["observed_by"]} > {tunnel[0]["flow_id"]}
     assert tunnel[0]["time_start"].startswith("2026-11-23T20:50:53.079619")  # the point that saw all of it
