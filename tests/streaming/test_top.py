@@ -188,6 +188,7 @@ def test_the_terminal_is_given_back(tmp_path: Path, ending: signal.Signals) -> N
         (("-",), "xterm", "--top draws on the terminal that the flows would go to"),
         (("-", "-o", "-"), "xterm", "--top draws on the terminal that the flows would go to"),
         (("-", "--table", "-o", "flows.jsonl"), "xterm", "--top draws on the terminal that the flows would go to"),
+        (("-", "--verdicts", "-", "-o", "f.jsonl"), "xterm", "--top draws on the terminal that the flows would go to"),
         (("-", "-o", "flows.jsonl"), "dumb", "standard error is none that can be drawn on"),
     ],
 )

@@ -81,10 +81,10 @@ def live(**given: Any) -> int:
         run = Run([source], options, stop=stop, progress=service, verdicts=verdicts.take)
         sinks, outputs = open_sinks(given, run)
         outputs += verdicts.outputs
-        service.begin(run, outputs)
         batches = service.watched(records(run))
         try:
             with beside, reloading(run, files, quiet=given["quiet"]):
+                service.begin(run, outputs)
                 fill(sinks, batches, lambda: closing(run.balance))
         except OutputError as problem:
             failure = problem

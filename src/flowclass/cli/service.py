@@ -125,7 +125,11 @@ class Service(AbstractContextManager["Service"]):
 
     def watched(self, batches: Iterable[Any]) -> Generator[Any, None, None]:
         """Give the batches on and take note of them."""
-        return self._monitor.timed(batches, self._top.look if self._top is not None and self._judged else None)
+        return self._monitor.timed(batches, None if self._top is None else self._look)
+
+    def _look(self, batch: Any) -> None:
+        if self._top is not None and self._judged:
+            self._top.look(batch)
 
     def _listen(self, text: str) -> None:
         from flowclass.service.endpoint import Endpoint, parse

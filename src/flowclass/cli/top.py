@@ -48,7 +48,8 @@ def refuse_top(given: dict[str, Any]) -> None:
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         raise click.UsageError("--top draws on a terminal, and standard error is none that can be drawn on")
     rows = given["form"] != NO_ROWS and (given["output"] in (None, "-") or given["table"])
-    if (rows and sys.stdout.isatty()) or _is_terminal(given["output"]):
+    rows = rows or given["verdicts"] == "-"
+    if (rows and sys.stdout.isatty()) or _is_terminal(given["output"]) or _is_terminal(given["verdicts"]):
         raise click.UsageError("--top draws on the terminal that the flows would go to: give -o FILE, or --format none")
 
 
