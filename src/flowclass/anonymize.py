@@ -7,7 +7,6 @@ times and sizes, learns prefixes of others: such records are not anonymous data,
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -65,7 +64,9 @@ class CryptoPan:
             )
         self._key = bytes(key)
         self._native = _core.CryptoPan(self._key)
-        self.fingerprint = hashlib.sha256(hashlib.sha256(self._key).digest()).hexdigest()[:8]
+        from hashlib import sha256
+
+        self.fingerprint = sha256(sha256(self._key).digest()).hexdigest()[:8]
         self.caution = ""
 
     @classmethod

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from flowclass import _core
 from flowclass._core import FileSlices
@@ -340,7 +337,11 @@ def crypto_library() -> str:
 
 def rules_sha256() -> str:
     """Give the hash of everything that the fingerprints of this build publish, in hexadecimal."""
-    return hashlib.sha256(msgspec.json.encode(matchers(), order="sorted")).hexdigest()
+    from hashlib import sha256
+
+    from msgspec.json import encode
+
+    return sha256(encode(matchers(), order="sorted")).hexdigest()
 
 
 def _record_batch(native: _core.FlowBatch) -> pa.RecordBatch:

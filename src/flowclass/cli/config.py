@@ -9,8 +9,6 @@ those that it has. Paths in a file are relative to it. Those of the registrar's 
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -80,15 +78,23 @@ def load(path: Path, known: Mapping[str, click.Option]) -> dict[str, Any]:
             everywhere = all_keys()
         option = known.get(key) or everywhere.get(key)
         if option is None:
-            near = difflib.get_close_matches(key, {*known, *everywhere}, n=1, cutoff=0.0)
-            raise ConfigError(f"{path}: key {key!r} is not known; the nearest known one is {near[0]!r}")
+            near = _nearest(key, {*known, *everywhere})
+            raise ConfigError(f"{path}: key {key!r} is not known; the nearest known one is {near!r}")
         checked = _value(path, key, value, option)
         if key in known:
             values[option.name or key] = checked
     return values
 
 
+def _nearest(key: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches
+
+    return get_close_matches(key, known, n=1, cutoff=0.0)[0]
+
+
 def _content(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
@@ -154,8 +160,8 @@ def desk_defaults(command: click.Command, path: Path | None) -> dict[str, Any]:
             continue
         for key, value in table.items():
             if key not in DESK_KEYS:
-                near = difflib.get_close_matches(key, DESK_KEYS, n=1, cutoff=0.0)
-                raise ConfigError(f"{file}: key {key!r} of [desk] is not known; the nearest known one is {near[0]!r}")
+                near = _nearest(key, DESK_KEYS)
+                raise ConfigError(f"{file}: key {key!r} of [desk] is not known; the nearest known one is {near!r}")
             option = options.get(key)
             if option is not None:
                 values[key] = _value(file, key, value, option)

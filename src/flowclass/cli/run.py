@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from flowclass.cli import summary
 from flowclass.cli.anonymize import anonymizer_of, with_anonymize
@@ -20,7 +19,7 @@ from flowclass.cli.values import clean, duration, size
 from flowclass.cli.verdicts import with_verdicts
 from flowclass.pipeline.batch import Files, Run, RunOptions
 from flowclass.pipeline.finished import Finished
-from flowclass.pipeline.metadata import run_metadata
+from flowclass.pipeline.metadata import json_text, run_metadata
 from flowclass.schema import arrow_schema
 from flowclass.sinks import Sink
 from flowclass.sources import ByteSource
@@ -149,7 +148,7 @@ def say_end(
     """Print the summary, as it was asked for; and what else is to be said, by its name."""
     also = also or {}
     if given["as_json"]:
-        text = msgspec.json.encode(summary.as_json(run, outputs) | dict(also)).decode()
+        text = json_text(summary.as_json(run, outputs) | dict(also))
         flows = any(output.name for output in outputs if not output.early)
         takes_stdout = given["form"] != NO_ROWS and (not flows or given["table"])
         click.echo(text, err=takes_stdout or given["verdicts"] == "-")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import msgspec
 
 from flowclass.cli.options import Command
+from flowclass.pipeline.metadata import json_text
 from flowclass.types import UserFunction
 
 
@@ -37,4 +37,4 @@ def udf_metadata(functions: Sequence[UserFunction]) -> dict[str, str]:
     if not functions:
         return {}
     told = [{"name": one.name, "kind": one.kind, "sha256": one.sha256} for one in functions]
-    return {"flowclass.udf": msgspec.json.encode(told).decode()}
+    return {"flowclass.udf": json_text(told)}
