@@ -127,7 +127,7 @@ class Partial {
                 clock_,
                 table_.links(),
                 [this](std::uint32_t slot) { table_.prefetch(slot); },
-                [](std::span<const std::uint32_t>) {},
+                [](std::uint32_t) {},
                 [this](std::uint32_t slot) { on_due(slot); });
         }
     }

@@ -133,7 +133,7 @@ TEST(wheel_shows_every_deadline_in_time) {
                 now,
                 link,
                 [](std::uint32_t) {},
-                [](std::span<const std::uint32_t>) {},
+                [](std::uint32_t) {},
                 [&](std::uint32_t slot) {
                     CHECK(waiting.contains(slot));
                     if (deadline[slot] < now) {

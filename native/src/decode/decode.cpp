@@ -100,12 +100,17 @@ SkipReason Decoder::skipped(SkipReason reason) const noexcept {
 }
 
 bool Decoder::is_mine(const FlowLayer& layer) const noexcept {
-    const auto& [low, high] = std::minmax(layer.src, layer.dst);
     base::TableHash hash(options_.shard_key);
-    hash.add(low.high);
-    hash.add(low.low);
-    hash.add(high.high);
-    hash.add(high.low);
+    if (layer.src.version == 4) {
+        const auto& [low, high] = std::minmax(layer.src.low, layer.dst.low);
+        hash.add(low << 32U | high);
+    } else {
+        const auto& [low, high] = std::minmax(layer.src, layer.dst);
+        hash.add(low.high);
+        hash.add(low.low);
+        hash.add(high.high);
+        hash.add(high.low);
+    }
     return hash.finish() % options_.shard_count == options_.shard;
 }
 

@@ -22,7 +22,7 @@ namespace flowclass::engine {
 inline constexpr std::size_t kFlowsPerHead = 4;
 inline constexpr std::size_t kHeadBytes = sizeof(head::HeadBlock) + sizeof(head::LargeBuffer);
 inline constexpr std::size_t kBytesPerFlow = Table::bytes_per_flow() +
-                                             sizeof(EvidenceStore::Saved) + HelloStore::kNodeBytes +
+                                             EvidenceStore::kVerdictBytes + HelloStore::kNodeBytes +
                                              (kHeadBytes + LinkTable::kLeaderBytes) / kFlowsPerHead;
 inline constexpr std::size_t kLeastFlows = 1024;
 // Saved heads: a usual one takes three nodes of 256 octets, one with a large handshake up to

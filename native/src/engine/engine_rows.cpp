@@ -145,7 +145,7 @@ void Engine::append_part(batch::RowPart part,
             continue;
         }
         if (index + kAhead < range.end) {
-            owners[index + kAhead]->evidence().prefetch_more(
+            owners[index + kAhead]->evidence().prefetch_checks(
                 flows[index + kAhead]->state().evidence);
             owners[index + kAhead]->hellos().prefetch(flows[index + kAhead]->state().hello);
         }

@@ -1,4 +1,4 @@
-// Checks beyond the first few lie in a chain of nodes.
+// Checks lie in a chain of nodes.
 #include "engine/evidence_store.hpp"
 
 #include <algorithm>
@@ -49,7 +49,8 @@ Link link_of(const fingerprint::Match& match, base::TimeNs begun) noexcept {
 
 std::uint32_t EvidenceStore::save(const fingerprint::Match& match,
                                   base::TimeNs begun,
-                                  base::TimeNs stood) noexcept {
+                                  base::TimeNs stood,
+                                  Keep what) noexcept {
     if (match.matcher == fingerprint::kNoMatcher && match.alternative_count == 0) {
         return kNone;
     }
@@ -59,8 +60,6 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match,
     }
     Saved& saved = saved_[index];
     const bool found = match.matcher != fingerprint::kNoMatcher;
-    const std::span<const fingerprint::Check> checks =
-        found ? match.evidence.checks() : std::span<const fingerprint::Check>();
     saved.matcher = match.matcher;
     saved.tier = match.tier;
     saved.bits = found ? match.evidence.bits() : 0;
@@ -74,32 +73,34 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match,
                   info_of(match).follows[0] != fingerprint::LinkKind::none)) {
         saved.link = keep(links_, link_of(match, begun));
     }
-    saved.alternatives = match.alternative_count == 0
-                             ? kNone
-                             : keep(alternatives_, {match.alternatives, match.alternative_count});
-    save_checks(checks, saved);
+    saved.alternatives = kNone;
+    saved.checks = kNone;
+    saved.check_count = 0;
+    if (what == Keep::all) {
+        if (match.alternative_count > 0) {
+            saved.alternatives = keep(alternatives_, {match.alternatives, match.alternative_count});
+        }
+        if (found) {
+            save_checks(match.evidence.checks(), saved);
+        }
+    }
     return index;
 }
 
 void EvidenceStore::save_checks(std::span<const fingerprint::Check> checks, Saved& saved) noexcept {
-    saved.more = kNone;
-    const std::size_t here = std::min(checks.size(), kChecksHere);
-    std::copy_n(checks.begin(), here, saved.checks.begin());
-    saved.check_count = static_cast<std::uint8_t>(here);
-    std::uint32_t* link = &saved.more;
-    for (std::size_t done = here; done < checks.size();) {
-        const std::uint32_t node = more_.acquire();
+    std::uint32_t* link = &saved.checks;
+    while (saved.check_count < checks.size()) {
+        const std::uint32_t node = checks_.acquire();
         if (node == kNone) {
             break;
         }
-        const std::size_t count = std::min(checks.size() - done, kChecksMore);
-        std::copy_n(
-            checks.begin() + static_cast<std::ptrdiff_t>(done), count, more_[node].checks.begin());
-        more_[node].next = kNone;
+        const auto rest = checks.subspan(saved.check_count);
+        const std::size_t count = std::min(rest.size(), kChecksANode);
+        std::copy_n(rest.begin(), count, checks_[node].checks.begin());
+        checks_[node].next = kNone;
         *link = node;
-        link = &more_[node].next;
-        done += count;
-        saved.check_count = static_cast<std::uint8_t>(done);
+        link = &checks_[node].next;
+        saved.check_count = static_cast<std::uint8_t>(saved.check_count + count);
     }
 }
 
@@ -111,17 +112,17 @@ std::uint32_t EvidenceStore::copy(std::uint32_t index) noexcept {
     saved_[twin] = saved_[index];
     saved_[twin].link = twin_of(links_, saved_[index].link);
     saved_[twin].alternatives = twin_of(alternatives_, saved_[index].alternatives);
-    std::uint32_t* link = &saved_[twin].more;
-    for (std::uint32_t node = saved_[index].more; node != kNone; node = more_[node].next) {
-        const std::uint32_t copied = more_.acquire();
-        if (copied == kNone) {
-            saved_[twin].check_count = kChecksHere;
+    std::uint32_t* link = &saved_[twin].checks;
+    std::size_t copied = 0;
+    for (std::uint32_t node = saved_[index].checks; node != kNone; node = checks_[node].next) {
+        const std::uint32_t to = keep(checks_, checks_[node]);
+        *link = to;
+        if (to == kNone) {
+            saved_[twin].check_count = static_cast<std::uint8_t>(copied);
             break;
         }
-        more_[copied] = more_[node];
-        more_[copied].next = kNone;
-        *link = copied;
-        link = &more_[copied].next;
+        link = &checks_[to].next;
+        copied += kChecksANode;
     }
     return twin;
 }
@@ -135,9 +136,9 @@ void EvidenceStore::take_link(std::uint32_t index, const Link& link) noexcept {
 }
 
 void EvidenceStore::release(std::uint32_t index) noexcept {
-    for (std::uint32_t node = saved_[index].more; node != kNone;) {
-        const std::uint32_t next = more_[node].next;
-        more_.release(node);
+    for (std::uint32_t node = saved_[index].checks; node != kNone;) {
+        const std::uint32_t next = checks_[node].next;
+        checks_.release(node);
         node = next;
     }
     if (saved_[index].link != kNone) {

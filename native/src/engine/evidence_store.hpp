@@ -1,5 +1,6 @@
-// Verdicts of living flows. Takes: a Match. Gives: a number to keep in the flow's slot; memory
-// follows the checks that held, and what few verdicts have (a link, alternatives) lies apart.
+// Verdicts of living flows. Takes: a Match. Gives: a number to keep in the flow's slot. A verdict
+// is less than a cache line; the checks that held, which only its row is made of, and what few
+// verdicts have (a link, alternatives) lie apart, so that memory follows what there is.
 #pragma once
 
 #include <array>
@@ -16,13 +17,12 @@ namespace flowclass::engine {
 class EvidenceStore {
   public:
     static constexpr std::uint32_t kNone = 0xffffffff;
-    static constexpr std::size_t kChecksHere = 4;
-    static constexpr std::size_t kChecksMore = 6;
+    static constexpr std::size_t kChecksANode = 4;  // most verdicts have no more
 
     struct Saved {
         std::string_view variant;
         float bits = 0;
-        std::uint32_t more = kNone;
+        std::uint32_t checks = kNone;  // the first node
         std::uint32_t link = kNone;
         std::uint32_t alternatives = kNone;
         base::TimeNs stood = 0;  // when the verdict did
@@ -32,19 +32,21 @@ class EvidenceStore {
         std::uint8_t check_count = 0;
         bool both_directions = false;
         bool assigned_ip_protocol = false;
-        std::array<fingerprint::Check, kChecksHere> checks{};
     };
+    // What is kept of a match: all that a row says, or what flows are counted by.
+    enum class Keep : std::uint8_t { all, verdict };
 
     EvidenceStore() noexcept = default;
     explicit EvidenceStore(std::size_t capacity) noexcept
-        : saved_(capacity), more_(2 * capacity), links_(capacity), alternatives_(capacity) {}
+        : saved_(capacity), checks_(3 * capacity), links_(capacity), alternatives_(capacity) {}
 
     // kNone for a match that says nothing, and when the store is full (the flow stays unknown,
     // which is a miss, not a lie).
     // `begun`: the first payload's time; `stood`: when the verdict did.
     std::uint32_t save(const fingerprint::Match& match,
                        base::TimeNs begun,
-                       base::TimeNs stood) noexcept;
+                       base::TimeNs stood,
+                       Keep what) noexcept;
     std::uint32_t copy(std::uint32_t index) noexcept;
     void release(std::uint32_t index) noexcept;
     void set_own_name(std::uint32_t index, flow::FlowId own) noexcept {
@@ -75,43 +77,37 @@ class EvidenceStore {
         return base::saturating_add(saved_[index].stood, kLinkWait);
     }
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return saved_.bytes() + more_.bytes() + links_.bytes() + alternatives_.bytes();
+        return saved_.bytes() + checks_.bytes() + links_.bytes() + alternatives_.bytes();
     }
 
     // Verdicts are asked for long after they were saved: first the verdict is fetched, then, once
-    // it is here, the rest of its checks.
+    // it is here, its checks.
     void prefetch(std::uint32_t index) const noexcept {
         if (index != kNone) {
             saved_.prefetch(index);
         }
     }
-    void prefetch_more(std::uint32_t index) const noexcept {
-        if (index != kNone && saved_[index].more != kNone) {
-            more_.prefetch(saved_[index].more);
+    void prefetch_checks(std::uint32_t index) const noexcept {
+        if (index != kNone && saved_[index].checks != kNone) {
+            checks_.prefetch(saved_[index].checks);
         }
     }
 
     template <typename Visit>  // visit(const Check&), in order
     void for_each_check(std::uint32_t index, Visit&& visit) const {
         const Saved& saved = saved_[index];
-        std::uint32_t node = saved.more;
-        std::size_t here = 0;
+        std::uint32_t node = saved.checks;
         for (std::size_t number = 0; number < saved.check_count; ++number) {
-            if (number < kChecksHere) {
-                visit(saved.checks[number]);
-                continue;
+            if (number > 0 && number % kChecksANode == 0) {
+                node = checks_[node].next;
             }
-            if (here == kChecksMore) {
-                node = more_[node].next;
-                here = 0;
-            }
-            visit(more_[node].checks[here++]);
+            visit(checks_[node].checks[number % kChecksANode]);
         }
     }
 
   private:
-    struct More {
-        std::array<fingerprint::Check, kChecksMore> checks;
+    struct Checks {
+        std::array<fingerprint::Check, kChecksANode> checks;
         std::uint32_t next;
     };
     struct Alternatives {
@@ -121,8 +117,12 @@ class EvidenceStore {
 
     void save_checks(std::span<const fingerprint::Check> checks, Saved& saved) noexcept;
 
+  public:
+    static constexpr std::size_t kVerdictBytes = sizeof(Saved) + sizeof(Checks);
+
+  private:
     base::Pool<Saved> saved_;
-    base::Pool<More> more_;
+    base::Pool<Checks> checks_;
     base::Pool<Link> links_;
     base::Pool<Alternatives> alternatives_;
 };

@@ -67,7 +67,7 @@ static_assert(sizeof(Table::Slot) == 4 * base::kLine && offsetof(Table::Slot, va
 // An early verdict is the same of a flow that goes on, closed when the verdict stood.
 struct EndedFlow {
     base::TimeNs closed = 0;
-    flow::FlowId id;
+    flow::FlowId id;  // none where no row is made
     Table::Slot* slot = nullptr;
     flow::EndReason reason{};
     bool copied = false;

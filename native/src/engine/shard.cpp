@@ -54,7 +54,9 @@ Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, st
       encaps_(verdict_capacity(options, table_.capacity())),
       features_(options.features ? table_.capacity() * 2 : 0),
       head_facts_(options.early ? head_capacity(table_.capacity()) : 0),
-      counts_order_(number == 0) {}
+      counts_order_(number == 0),
+      keep_(options.rows || options.early ? EvidenceStore::Keep::all
+                                          : EvidenceStore::Keep::verdict) {}
 
 void Shard::begin_source(std::uint32_t source) {
     source_ = source;
@@ -153,11 +155,9 @@ void Shard::on_views(std::span<const packet::PacketView> views) noexcept {
 void Shard::on_layers() noexcept {
     make_keys();
     for (std::size_t index = 0; index < layers_.layer_count; ++index) {
-        table_.prefetch_slot(keys_[index].hash);
+        slots_[index] = table_.prefetch_slot(keys_[index].hash);
     }
-    if (options_.features) {
-        fetch_features();
-    }
+    fetch_parts();
     for (std::size_t index = 0; index < layers_.layer_count; ++index) {
         on_layer(index);
     }

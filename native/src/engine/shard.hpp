@@ -154,10 +154,10 @@ class Shard {
                    const FrameFacts& frame) noexcept;
     void cut_a_head(base::TimeNs when) noexcept;
     void end_all(flow::EndReason reason, base::TimeNs when) noexcept;
-    void fetch_features() const noexcept;
+    void fetch_parts() const noexcept;
     [[nodiscard]] std::uint32_t keep_features(const feature::FlowFeatures& features) noexcept;
     void turn_wheel() noexcept;
-    void fetch_due(std::span<const std::uint32_t> slots) noexcept;
+    void fetch_due(std::uint32_t slot) noexcept;
     [[nodiscard]] bool is_ready(const EndedFlow& flow) const noexcept {
         return finished_ || all_ready_ || flow.closed < safe_;
     }
@@ -179,7 +179,8 @@ class Shard {
     base::Pool<feature::FlowFeatures> features_;
     base::VirtualArray<HeadFacts> head_facts_;  // by open head, where early verdicts are wanted
     Counters counters_;
-    bool counts_order_;       // one shard counts what all of them see
+    bool counts_order_;  // one shard counts what all of them see
+    EvidenceStore::Keep keep_;
     CarriedPackets carried_;  // of a piece: it grows with what lies near its borders
 
     base::TimeNs clock_ = 0;  // greatest packet time so far: it never goes back

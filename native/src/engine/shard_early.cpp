@@ -20,7 +20,8 @@ void Shard::look_into_head(std::uint32_t slot) noexcept {
     const std::uint32_t number = table_[slot].value.head;
     const base::TimeNs when = head_facts_[number].look;
     match_head(heads_.seal(number));
-    const std::uint32_t verdict = evidence_.save(match_, heads_.time_first(number), when);
+    const std::uint32_t verdict =
+        evidence_.save(match_, heads_.time_first(number), when, EvidenceStore::Keep::all);
     const std::uint32_t hello = match_.has_hello ? hellos_.save(match_.hello) : HelloStore::kNone;
     append_early(slot, {verdict, hello}, when, batch::HeadState::open);
     head_facts_[number].look = INT64_MAX;

@@ -82,20 +82,8 @@ void Shard::turn_wheel() noexcept {
             clock_,
             table_.links(),
             [this](std::uint32_t slot) { table_.prefetch(slot); },
-            [this](std::span<const std::uint32_t> slots) { fetch_due(slots); },
+            [this](std::uint32_t slot) { fetch_due(slot); },
             [this](std::uint32_t slot) { on_due(slot); });
-    }
-}
-
-// Flows that come up in the wheel have long been idle: what on_due() needs of them is far away.
-// The slots are here; now what they name.
-void Shard::fetch_due(std::span<const std::uint32_t> slots) noexcept {
-    for (const std::uint32_t slot : slots) {
-        const Table::Slot& found = table_[slot];
-        table_.prefetch_place(slot);
-        if (found.value.has_head()) {
-            heads_.prefetch(found.value.head);
-        }
     }
 }
 
@@ -129,7 +117,9 @@ void Shard::append_ended(std::uint32_t slot,
     const flow::FlowRecord& record = found.value.record;
     const bool copied = keep == Keep::copy;
     ended_.waiting.push_back({when,
-                              flow::make_flow_id(found.key, record.parent, record.named),
+                              options_.rows
+                                  ? flow::make_flow_id(found.key, record.parent, record.named)
+                                  : flow::FlowId(),
                               copied ? copies_.copy(found) : &found,
                               reason,
                               copied});
@@ -240,14 +230,12 @@ void Shard::evict() noexcept {
 }
 
 void Shard::end_all(flow::EndReason reason, base::TimeNs when) noexcept {
-    std::vector<std::uint32_t> alive;
-    alive.reserve(table_.size());
-    table_.for_each([&alive](std::uint32_t slot) { alive.push_back(slot); });
-    for (const std::uint32_t slot : alive) {
+    ended_.waiting.reserve(ended_.waiting.size() + table_.size());
+    table_.for_each([&](std::uint32_t slot) {
         if (!expire(slot, clock_)) {
             end_flow(slot, reason, when);
         }
-    }
+    });
 }
 
 void Shard::finish() noexcept {
@@ -271,6 +259,7 @@ void Shard::restart_clock() noexcept {
 std::span<const EndedFlow* const> Shard::ended() noexcept {
     // Flows that close before the hand's tick have all been seen; later ones may still get company.
     safe_ = flow::TimerWheel::tick_of(clock_) << flow::TimerWheel::kTickBits;
+    ended_.ready.reserve(ended_.waiting.size());
     for (const EndedFlow& flow : ended_.waiting) {
         if (is_ready(flow)) {
             FlowState& state = flow.slot->value;

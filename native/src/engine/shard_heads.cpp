@@ -118,11 +118,11 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
         counters_.heads_unsaved += state.saved_head == HeadStore::kNone ? 1U : 0U;
     }
     const base::TimeNs stood = std::min(heads_.deadline(state.head), when);
-    state.evidence = evidence_.save(match_, heads_.time_first(state.head), stood);
+    state.evidence = evidence_.save(match_, heads_.time_first(state.head), stood, keep_);
     if (state.evidence == EvidenceStore::kNone && match_.matcher != fingerprint::kNoMatcher) {
         ++counters_.evidence_refused;
     }
-    if (match_.has_hello) {
+    if (match_.has_hello && keep_ == EvidenceStore::Keep::all) {
         state.hello = hellos_.save(match_.hello);
     }
     if (state.features != FlowState::kNoFeatures) {

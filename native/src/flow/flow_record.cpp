@@ -21,27 +21,28 @@ constexpr std::uint16_t kAck = 16;
 constexpr base::HashKey kIdKeyHigh{0x666c6f77636c6173U, 0x7320666c6f772d31U};
 constexpr base::HashKey kIdKeyLow{0x666c6f77636c6173U, 0x7320666c6f772d32U};
 
-template <typename Hash>
-std::uint64_t hash_key(Hash hash, const FlowKey& key, FlowId parent, base::TimeNs first) noexcept {
-    hash.add(key.a_high);
-    hash.add(key.a_low);
-    hash.add(key.b_high);
-    hash.add(key.b_low);
-    hash.add(std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U |
-             std::uint64_t{key.vlan} << 16U | key.inner_vlan);
-    hash.add(std::uint64_t{key.ip_proto} << 8U | key.version);
-    hash.add(parent.high);
-    hash.add(parent.low);
-    hash.add(static_cast<std::uint64_t>(first));
-    return hash.finish();
-}
-
 }  // namespace
 
+// Two hashes in one pass: neither waits for the other.
 FlowId make_flow_id(const FlowKey& key, FlowId parent, base::TimeNs first) noexcept {
-    const std::uint64_t high = hash_key(base::NameHash(kIdKeyHigh), key, parent, first);
-    const std::uint64_t low = hash_key(base::NameHash(kIdKeyLow), key, parent, first);
-    return {high, static_cast<std::uint32_t>(low)};
+    const std::array<std::uint64_t, 9> words{key.a_high,
+                                             key.a_low,
+                                             key.b_high,
+                                             key.b_low,
+                                             std::uint64_t{key.a_port} << 48U |
+                                                 std::uint64_t{key.b_port} << 32U |
+                                                 std::uint64_t{key.vlan} << 16U | key.inner_vlan,
+                                             std::uint64_t{key.ip_proto} << 8U | key.version,
+                                             parent.high,
+                                             parent.low,
+                                             static_cast<std::uint64_t>(first)};
+    base::NameHash high(kIdKeyHigh);
+    base::NameHash low(kIdKeyLow);
+    for (const std::uint64_t word : words) {
+        high.add(word);
+        low.add(word);
+    }
+    return {high.finish(), static_cast<std::uint32_t>(low.finish())};
 }
 
 std::array<char, kFlowIdText> to_text(FlowId id) noexcept {

@@ -9,7 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <exception>
+#include <utility>
 
 #include "base/virtual_array.hpp"
 #include "flow/flow_key.hpp"
@@ -35,7 +36,7 @@ class FlowTable {
     [[nodiscard]] std::size_t peak() const noexcept { return fresh_; }
     [[nodiscard]] bool full() const noexcept { return used_ == capacity(); }
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return fresh_ * (sizeof(Slot) + sizeof(WheelLink)) + index_.size() * sizeof(Entry);
+        return fresh_ * (sizeof(Slot) + sizeof(WheelLink)) + index_.capacity() * sizeof(Entry);
     }
     static constexpr std::size_t bytes_per_flow() noexcept {
         return sizeof(Slot) + sizeof(WheelLink) + 2 * sizeof(Entry);
@@ -56,18 +57,19 @@ class FlowTable {
         const auto tag = static_cast<std::uint32_t>(hash);
         for (std::uint64_t place = hash & mask_;; place = (place + 1) & mask_) {
             const Entry& entry = index_[place];
-            if (entry.slot == kNoSlot || entry.tag == tag) {
-                return entry.slot;
+            if (entry.none() || entry.tag == tag) {
+                return entry.slot();
             }
         }
     }
     // The second step of a burst: the index line is there now, fetch what a packet needs of the
-    // slot it names.
-    void prefetch_slot(std::uint64_t hash) const noexcept {
+    // slot it names. Gives that slot, as likely() does.
+    std::uint32_t prefetch_slot(std::uint64_t hash) const noexcept {
         const std::uint32_t slot = likely(hash);
         if (slot != kNoSlot) {
             base::prefetch_front<kHotSlot>(slots_[slot]);
         }
+        return slot;
     }
     // What a packet needs of a slot.
     void prefetch_hot(std::uint32_t slot) const noexcept {
@@ -81,11 +83,11 @@ class FlowTable {
         const auto tag = static_cast<std::uint32_t>(hash);
         for (std::uint64_t place = hash & mask_;; place = (place + 1) & mask_) {
             const Entry& entry = index_[place];
-            if (entry.slot == kNoSlot) {
+            if (entry.none()) {
                 return kNoSlot;
             }
-            if (entry.tag == tag && slots_[entry.slot].key == key) {
-                return entry.slot;
+            if (entry.tag == tag && slots_[entry.slot()].key == key) {
+                return entry.slot();
             }
         }
     }
@@ -93,7 +95,7 @@ class FlowTable {
     // The key must not be there and the table not full. The slot's value is what the last flow
     // left: the caller sets it.
     std::uint32_t insert(const FlowKey& key, std::uint64_t hash) noexcept {
-        if ((used_ + 1) * 2 > index_.size()) {
+        if ((used_ + 1) * 2 > index_.capacity()) {
             grow();
         }
         const std::uint32_t slot = acquire();
@@ -106,11 +108,11 @@ class FlowTable {
 
     void erase(std::uint32_t slot) noexcept {
         std::uint64_t hole = slots_[slot].tag & mask_;
-        while (index_[hole].slot != slot) {
+        while (index_[hole].slot() != slot) {
             hole = (hole + 1) & mask_;
         }
         // Entries behind the hole move up unless that would put them before their home.
-        for (std::uint64_t next = (hole + 1) & mask_; index_[next].slot != kNoSlot;
+        for (std::uint64_t next = (hole + 1) & mask_; !index_[next].none();
              next = (next + 1) & mask_) {
             const std::uint64_t home = index_[next].tag & mask_;
             if (((next - home) & mask_) >= ((next - hole) & mask_)) {
@@ -119,16 +121,24 @@ class FlowTable {
             }
         }
         index_[hole] = {};
-        links_[slot].next = free_;
+        links_[slot] = {.next = free_, .previous = kNoSlot, .bucket = kFreed};
         free_ = slot;
         --used_;
     }
 
-    template <typename Visit>  // visit(slot number), in the order of the index: the caller sorts
+    // visit(slot number), which may erase that slot; in the order in which the slots lie, so that
+    // one is here when its neighbour was looked at. The caller sorts.
+    template <typename Visit>
     void for_each(Visit&& visit) {
-        for (const Entry& entry : index_) {
-            if (entry.slot != kNoSlot) {
-                visit(entry.slot);
+        for (std::uint32_t slot = 0; slot < fresh_; ++slot) {
+            if (slot + kAhead < fresh_) {
+                base::prefetch_line(&slots_[slot + kAhead].tag);
+            }
+            if (slot + kAhead / 2 < fresh_) {
+                prefetch_place(slot + kAhead / 2);
+            }
+            if (links_[slot].bucket != kFreed) {
+                visit(slot);
             }
         }
     }
@@ -136,9 +146,14 @@ class FlowTable {
   private:
     struct Entry {
         std::uint32_t tag = 0;
-        std::uint32_t slot = kNoSlot;
+        std::uint32_t number = 0;  // of the slot, from 1: a fresh page has no entry
+
+        [[nodiscard]] bool none() const noexcept { return number == 0; }
+        [[nodiscard]] std::uint32_t slot() const noexcept { return number - 1; }
     };
     static constexpr std::size_t kFirstEntries = 1U << 12U;
+    static constexpr std::uint32_t kFreed = kNoSlot - 1;  // no bucket: the slot is in no use
+    static constexpr std::uint32_t kAhead = 16;
     static constexpr std::size_t kHotSlot = offsetof(Slot, value) + HotBytes;
 
     // A freed slot's link names the next free one.
@@ -157,26 +172,29 @@ class FlowTable {
 
     void place(std::uint32_t tag, std::uint32_t slot) noexcept {
         std::uint64_t at = tag & mask_;
-        while (index_[at].slot != kNoSlot) {
+        while (!index_[at].none()) {
             at = (at + 1) & mask_;
         }
-        index_[at] = {tag, slot};
+        index_[at] = {tag, slot + 1};
     }
 
-    void grow() {
-        std::vector<Entry> old(index_.size() * 2);
-        old.swap(index_);
-        mask_ = index_.size() - 1;
-        for (const Entry& entry : old) {
-            if (entry.slot != kNoSlot) {
-                place(entry.tag, entry.slot);
+    void grow() noexcept {
+        base::VirtualArray<Entry> wider(index_.capacity() * 2);
+        if (wider.capacity() == 0) {
+            std::terminate();  // as where any other memory for a few flows more is refused
+        }
+        const base::VirtualArray<Entry> old = std::exchange(index_, std::move(wider));
+        mask_ = index_.capacity() - 1;
+        for (std::size_t at = 0; at < old.capacity(); ++at) {
+            if (!old[at].none()) {
+                place(old[at].tag, old[at].slot());
             }
         }
     }
 
     base::VirtualArray<Slot> slots_;
     base::VirtualArray<WheelLink> links_;
-    std::vector<Entry> index_;
+    base::VirtualArray<Entry> index_;  // on huge pages: each look goes to another place
     std::uint64_t mask_ = kFirstEntries - 1;
     std::uint32_t free_ = kNoSlot;
     std::uint32_t fresh_ = 0;

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "base/prefetch.hpp"
@@ -74,8 +73,8 @@ class TimerWheel {
     // Turns the hand to `now`; `due(slot)` is called for each slot in a bucket passed, already
     // taken out of the wheel: it puts the slot back with schedule() or ends it. All deadlines in
     // ticks before tick_of(now) have been seen afterwards.
-    // Before that `coming(slot)` is told each of them, to fetch it, and then `near(slots)` a few at
-    // once, to fetch what they name.
+    // Before that `coming(slot)` is told each of them, to fetch it, and once it should be here
+    // `near(slot)`, to fetch what it names.
     template <typename Links, typename Coming, typename Near, typename Due>
     void advance(
         base::TimeNs now, Links&& links, Coming&& coming, Near&& near, Due&& due) noexcept {
@@ -108,46 +107,36 @@ class TimerWheel {
     }
 
   private:
-    static constexpr std::size_t kGroup = 16;
+    static constexpr std::size_t kComing = 16;  // slots ahead of the one that is due
+    static constexpr std::size_t kNear = 4;
 
-    // While one group is worked on the next is gathered, a slot at a time: a list's next slot is
-    // known only once this one's link is here.
+    // While slots are worked on the next ones are gathered: a list's next slot is known only once
+    // this one's link is here.
     template <typename Links, typename Coming, typename Near, typename Due>
     void visit(
         std::size_t bucket, Links&& links, Coming&& coming, Near&& near, Due&& due) noexcept {
         std::uint32_t slot = heads_[bucket];
         heads_[bucket] = kNoSlot;
-        // What is gathered hangs on nothing: due() touches its own slot only, and puts nothing into
-        // this bucket.
-        const auto take = [&] {
-            const std::uint32_t taken = slot;
-            WheelLink& link = links(taken);
-            slot = link.next;
-            link = {};
-            if (slot != kNoSlot) {
-                base::prefetch_line(&links(slot));
-            }
-            coming(taken);
-            return taken;
-        };
-        std::array<std::array<std::uint32_t, kGroup>, 2> groups;
-        std::array<std::size_t, 2> counts{};
-        std::size_t now = 0;
-        while (slot != kNoSlot && counts[now] < kGroup) {
-            groups[now][counts[now]++] = take();
-        }
-        while (counts[now] > 0) {
-            const std::size_t next = 1 - now;
-            counts[next] = 0;
-            const std::span<const std::uint32_t> ready = std::span(groups[now]).first(counts[now]);
-            near(ready);
-            for (const std::uint32_t each : ready) {
+        std::array<std::uint32_t, kComing> ring;
+        std::size_t came = 0;
+        std::size_t neared = 0;
+        for (std::size_t done = 0; slot != kNoSlot || done < came; ++done) {
+            // What is gathered hangs on nothing: due() touches its own slot only, and puts nothing
+            // into this bucket.
+            for (; slot != kNoSlot && came < done + kComing; ++came) {
+                WheelLink& link = links(slot);
+                ring[came % kComing] = slot;
+                coming(slot);
+                slot = link.next;
+                link = {};
                 if (slot != kNoSlot) {
-                    groups[next][counts[next]++] = take();
+                    base::prefetch_line(&links(slot));
                 }
-                due(each);
             }
-            now = next;
+            for (; neared < came && neared < done + kNear; ++neared) {
+                near(ring[neared % kComing]);
+            }
+            due(ring[done % kComing]);
         }
     }
 
