@@ -215,7 +215,7 @@ def test_the_page_says_what_failed_and_what_is_absent() -> None:
     assert "mercury failed: OSError: a / b." in said
     assert "/some/where" not in said
     assert "| flowclass: does something | 1.0 | 2.00 | 2.0 |" in said
-    assert "| T1: Parquet | <= 1.5 x flowclass | 1.75 x | missed |" in said
+    assert "| T1: Parquet | <= 1.5 x flowclass, rows | 1.59 x | missed |" in said
     assert "(plot.svg)" in said
     tables = [line for line in said.splitlines() if line.startswith("| ")]
     assert all(line.endswith("|") for line in tables)
