@@ -149,8 +149,8 @@ class QuestionRun {
 
 // The better of both directions: answers repeat the questions and prove nothing beside them.
 inline Evidence judge_questions(const FlowHead& head) noexcept {
-    Evidence forward = QuestionRun(head, Direction::forward).judge();
-    Evidence reverse = QuestionRun(head, Direction::reverse).judge();
+    const Evidence forward = QuestionRun(head, Direction::forward).judge();
+    const Evidence reverse = QuestionRun(head, Direction::reverse).judge();
     return forward.bits() >= reverse.bits() ? forward : reverse;
 }
 

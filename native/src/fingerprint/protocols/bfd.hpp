@@ -70,7 +70,7 @@ struct Matcher {
                     return Reading::contradicts;
                 }
                 // Who is not told of the other side's session is Down or AdminDown, §6.8.6.
-                if (your == 0 && flags >> 6U > kDown) {
+                if (your == 0 && unsigned{flags} >> 6U > kDown) {
                     return Reading::contradicts;
                 }
                 std::uint64_t& before = session[index_of(payload.direction)];
