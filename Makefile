@@ -4,7 +4,7 @@
 # make lint    ruff, mypy, clang-format, clang-tidy
 # make asan    under AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests, the fuzz targets' seeds, and all captures
 #              through the engine (the public ones too, where FLOWCLASS_CORPUS or a folder beside the checkout has them)
-# make fuzz    every fuzz target for FUZZ_SECONDS seconds
+# make fuzz    every fuzz target for FUZZ_SECONDS seconds, or for MINUTES minutes
 # make evaluate  how well the flows are told, view by view, written into docs/accuracy.md; the public captures' part where
 #              FLOWCLASS_CORPUS or a folder beside the checkout has them
 # make evaluate-check  the same of our own captures, writing nothing: fails when too few flows are found or one is wrongly called a VPN
@@ -25,7 +25,10 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= $(if $(MINUTES),$(shell expr 60 '*' $(MINUTES)),20)
+# Most seconds, by the wall clock, and MiB for one input; the driver for g++ keeps no such watch.
+FUZZ_TIMEOUT ?= 1
+FUZZ_LIMITS = $(if $(CLANG),-timeout=$(FUZZ_TIMEOUT) -rss_limit_mb=2048)
 PYTEST_ARGS ?=
 ENGINES ?= ray spark
 VENV := .venv
@@ -101,7 +104,7 @@ fuzz: $(VENV)/.installed-tools
 		echo "fuzz_$$target, $(FUZZ_SECONDS) s"; \
 		known=$$(ls -d tests/fuzz/corpus/$$target 2>/dev/null); \
 		mkdir -p build/found/$$target; \
-		$(FUZZ_BUILD)/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -runs=-1 -print_final_stats=1 -artifact_prefix=build/found/$$target- \
+		$(FUZZ_BUILD)/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -runs=-1 -print_final_stats=1 $(FUZZ_LIMITS) -artifact_prefix=build/found/$$target- \
 			build/found/$$target build/seeds/$$target $$known || exit 1; \
 	done
 

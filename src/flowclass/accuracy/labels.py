@@ -271,6 +271,8 @@ def _rows(path: Path | None, kind: type[_Row], problems: list[str]) -> Iterator[
                         yield number, decoder.decode(line)
                     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
                         problems.append(f"{path}:{number}: {problem}")
+                    except RecursionError:
+                        problems.append(f"{path}:{number}: its values lie too deep in each other")
     except OSError as problem:
         why = (problem.strerror or str(problem)).lower()
         raise SourceError(f"{path}: cannot be read: {why}; check the name") from problem

@@ -103,6 +103,10 @@ def _content(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {why}; check --config") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path}: is not valid TOML: {problem}; correct it there") from problem
+    except RecursionError:
+        raise ConfigError(f"{path}: its values lie too deep in each other; no key takes such a one") from None
+    except ValueError:  # of what is TOML, Python refuses only this
+        raise ConfigError(f"{path}: it holds a number of too many digits; no key takes such a one") from None
     return content
 
 

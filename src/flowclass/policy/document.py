@@ -68,6 +68,8 @@ def read(text: bytes, name: str) -> PolicyOptions:
         raise _refused(name, [_whole(name, line, f"not TOML: {problem}")]) from None
     except RecursionError:
         raise _refused(name, [_whole(name, 1, "not a policy: its values lie too deep in each other")]) from None
+    except ValueError:  # of what is TOML, Python refuses only this
+        raise _refused(name, [_whole(name, 1, "not a policy: it holds a number of too many digits")]) from None
     reader = _Reader(name, lines(written))
     given = reader.options(document)
     if not reader.problems:

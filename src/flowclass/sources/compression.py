@@ -20,7 +20,7 @@ STEP = 64 << 10
 MOST_LAYERS = 2
 CODEC_LENGTH = 6
 MOST_RATIO = 250
-"""Octets out of one octet in, at most. Captures reach 2 to 20, a flood of one repeated packet some 60."""
+"""Octets out of one octet in, at most. Captures reach 2 to 20, a flood of one repeated packet 11 to 30."""
 RATIO_FROM = 256 << 20
 """Octets out before the ratio counts: so much is read in a second, whatever it was."""
 MOST_XZ_MEMORY = 768 << 20

@@ -18,6 +18,7 @@ HELLO_KEYS = ("server_name", "alpn", "ja4")  # what the client said; "" for null
 _CASE_KEYS = {"name", "source", "ip_proto", "src_port", "dst_port", "time", "from_start", "packets", "expect"}
 _EXPECT_KEYS = {"protocol", "variant", "tier", "bits", "rules", "initiator", "alternatives", *HELLO_KEYS}
 _PACKET_KEYS = {"dir", "gap_ns", "length", "hex", "text", "zeros"}
+_FORM = "see docs/add_a_fingerprint.md for the form"
 _TIME = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -134,10 +135,15 @@ def read_cases(file: File) -> list[Case]:
     Raises
     ------
     SourceError
-        Where a case has no source or a key that is not known.
+        Where it is no TOML, or a case has no source, a key that is not known, or a value that is none of its key's.
     """
     name = file.name.removesuffix(".toml")
-    return [_case(name, row) for row in tomllib.loads(file.read_text(encoding="utf-8"))["case"]]
+    try:
+        return [_case(name, row) for row in tomllib.loads(file.read_text(encoding="utf-8"))["case"]]
+    except KeyError as problem:
+        raise SourceError(f"{file.name}: {problem} is missing, or is no value of its key; {_FORM}") from problem
+    except (TypeError, AttributeError, ValueError, RecursionError, OverflowError, MemoryError) as problem:
+        raise SourceError(f"{file.name}: is no vector file: {str(problem)[:200]!r}; {_FORM}") from problem
 
 
 def _case(file: str, row: dict[str, Any]) -> Case:
