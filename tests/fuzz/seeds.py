@@ -1,9 +1,10 @@
-"""Writes the seeds of the fuzz targets into a folder: capture, engine, decode, match, hello, registry, snapshot, capi.
+"""Writes the seeds of the fuzz targets into a folder, one below it a target.
 
 Captures are the beginnings of our own; frames of them, in the form of fuzz_decode.cpp; the fingerprint vectors, in the
 form of fuzz_match.cpp, those with a hello also in that of fuzz_hello.cpp; for the registry octets at random, always the
 same, as any octets are registrations to it; for snapshots places and octets to write over a good file; for the
-C ABI calls in a sensible order, with captures and vectors for arguments, and calls at random.
+C ABI calls in a sensible order, with captures and vectors for arguments, and calls at random; for the beginnings of TCP
+streams segments in order, shuffled, repeated, overlapping and cut.
 """
 
 from __future__ import annotations
@@ -137,6 +138,26 @@ def capi_seeds() -> Iterator[tuple[str, bytes]]:
         yield f"random-{index:02}", registry + policy + numbers.randbytes(numbers.choice([40, 400, 2000]))
 
 
+def tcp_prefix_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give segments of a stream in the form of fuzz_tcp_prefix.cpp."""
+    numbers = random.Random(20240303)
+    for index in range(48):
+        segments, at = [], 0
+        while at < numbers.choice([300, 4000, 30_000]):
+            length = numbers.choice([1, 10, 100, 1400])
+            segments.append((at, length, 0))
+            at += length
+        segments += [(max(0, at + numbers.randrange(-50, 50)), numbers.randrange(1, 200), 0) for at, _, _ in segments]
+        if index % 2:
+            numbers.shuffle(segments)
+        if index % 3 == 0:
+            segments[len(segments) // 2] = (*segments[len(segments) // 2][:2], 5)
+        near = [struct.pack(">BhHH", 0, at, length, missing) for at, length, missing in segments if at < 1 << 15]
+        far = struct.pack(">BIIH", 3, numbers.choice([65_535, 65_536, 1 << 31, (1 << 32) - 20]), (1 << 32) - 1, 0)
+        first = numbers.choice([0, 1, (1 << 32) - 100, 1 << 31])
+        yield f"segments-{index:02}", struct.pack(">I", first) + b"".join(near[:190]) + far
+
+
 def main(folder: Path) -> None:
     """Write all seeds below a folder."""
     makers = {
@@ -148,6 +169,7 @@ def main(folder: Path) -> None:
         "registry": registry_seeds,
         "snapshot": snapshot_seeds,
         "capi": capi_seeds,
+        "tcp_prefix": tcp_prefix_seeds,
     }
     for target, make in makers.items():
         place = folder / target

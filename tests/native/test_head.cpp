@@ -96,6 +96,15 @@ void send_in_disorder(const std::vector<std::uint8_t>& stream,
 
 }  // namespace
 
+TEST(an_empty_segment_ahead_of_the_stream_is_no_gap) {
+    head::TcpPrefix prefix;
+    prefix.start(100);
+    CHECK(!prefix.place(101, 0, 0).is_new);
+    CHECK(!prefix.gap());
+    CHECK(prefix.place(100, 5, 5).is_new);
+    CHECK_EQ(prefix.whole(), 5U);
+}
+
 TEST(datagrams_keep_a_prefix_each) {
     head::HeadPool pool(4);
     const auto long_one = counted(1000);

@@ -55,7 +55,7 @@ class TcpPrefix {
             begin = static_cast<std::uint32_t>(distance);
         }
         const std::uint32_t end = begin + (length - skipped);
-        if (begin >= kHorizon || end < begin || end <= whole_) {
+        if (begin >= kHorizon || end <= begin || end <= whole_) {
             return {};
         }
         if (begin <= whole_) {
