@@ -15,10 +15,13 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from flowclass import EngineOptions
 from flowclass.engine import Engine
@@ -56,26 +59,49 @@ class Outcome:
         )
 
 
-def balance_of(data: bytes, threads: int) -> tuple[int, bool, str]:
-    """Classify a capture. Give the packets read, whether everything adds up, and what was said of the file."""
-    engine = Engine(EngineOptions(memcap=MEMCAP), threads=threads)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an engine told of a capture."""
+
+    packets: int
+    flows: int
+    evicted: int
+    closed: bool
+    problem: str
+
+
+def told_of(pieces: Iterable[bytes], *, threads: int) -> Told:
+    """Classify a capture that comes in pieces; `closed` says whether everything adds up."""
+    engine = Engine(EngineOptions(memcap=MEMCAP, tunnels=True), threads=threads)
     engine.begin_source("variant")
-    rows = []
-    for at in range(0, len(data), PUSH):
-        engine.push(data[at : at + PUSH])
-        rows += engine.poll()
+    flows = told = 0
+
+    def count(batches: Iterable[pa.RecordBatch]) -> None:
+        nonlocal flows, told
+        for batch in batches:
+            flows += batch.num_rows
+            told += sum(pc.sum(batch.column(name)).as_py() for name in ("packets_fwd", "packets_rev"))
+
+    for piece in pieces:
+        engine.push(piece)
+        count(engine.poll())
     report = engine.end_source()
-    rows += engine.finish()
+    count(engine.finish())
     counters = engine.counters()
-    told = sum(sum(batch.column(name).to_pylist()) for batch in rows for name in ("packets_fwd", "packets_rev"))
     packets, octets = (sum(column) for column in zip((0, 0), *counters["packets_skipped"].values(), strict=True))
     closed = (
         counters["packets_read"] == counters["packets_in_flows"] + packets
         and counters["bytes_read"] == counters["bytes_in_flows"] + octets + counters["link_overhead_bytes"]
         and told == counters["packets_in_flows"] + counters["inner_packets"]
-        and counters["flows"] == sum(batch.num_rows for batch in rows)
+        and counters["flows"] == flows
     )
-    return counters["packets_read"], closed, report["problem"]
+    return Told(counters["packets_read"], flows, counters["evicted"], closed, report["problem"])
+
+
+def balance_of(data: bytes, threads: int) -> tuple[int, bool, str]:
+    """Classify a capture. Give the packets read, whether everything adds up, and what was said of the file."""
+    told = told_of((data[at : at + PUSH] for at in range(0, len(data), PUSH)), threads=threads)
+    return told.packets, told.closed, told.problem
 
 
 def _work(files: Sequence[bytes], numbers: range, seed: int, to_parent: Connection) -> None:
