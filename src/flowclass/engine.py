@@ -225,6 +225,36 @@ class Engine:
         """End every flow and give the rest; the last batch may be short."""
         return [self._functions.with_columns(_record_batch(batch)) for batch in self._native.finish()]
 
+    def save(self, file: int) -> None:
+        """Write the whole state to a file that is open, at its place; every row so far must have been taken.
+
+        Parameters
+        ----------
+        file : int
+            A descriptor.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written.
+        ValueError
+            When rows are ready, or every flow was ended.
+        """
+        self._native.save(file)
+
+    def restore(self, state: bytes | bytearray | memoryview) -> None:
+        """Take over the state of an engine of the same options; this one must be new.
+
+        Flows then go on as they would have there. Registry and policy may be others. After frames that were in no
+        file, the numbers of those that follow begin with 1 again.
+
+        Raises
+        ------
+        ValueError
+            When it is damaged, of another version or of other options; with a sentence.
+        """
+        self._begun = self._native.restore(state)
+
     def counters(self) -> dict[str, Any]:
         """Give all counters of this engine."""
         counters = self._native.counters()

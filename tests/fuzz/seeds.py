@@ -114,6 +114,19 @@ def snapshot_seeds() -> Iterator[tuple[str, bytes]]:
         yield f"random-{index:02}", bytes([1, index & 1]) + numbers.randbytes(5 * writes)
 
 
+def checkpoint_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give captures with a cut in them, some with octets of the state to write over; and no states at all."""
+    numbers = random.Random(20240303)
+    yield "nothing", b""
+    yield "no-state", bytes([128, 0, 0, 0]) + bytes(40)
+    for number, path in enumerate(sorted(CAPTURES.iterdir())):
+        octets = path.read_bytes()[:CAPTURE_OCTETS]
+        for cut in (0x4000, 0x8001, 0xF000):
+            yield f"{path.name}-{cut:04x}", bytes([number % 16, 0]) + struct.pack(">H", cut) + octets
+        writes = b"".join(struct.pack(">IB", numbers.randrange(1 << 32), numbers.randrange(256)) for _ in range(3))
+        yield f"{path.name}-damaged", bytes([number % 16, 3, 0xA0, 0]) + writes + octets
+
+
 def capi_seeds() -> Iterator[tuple[str, bytes]]:
     """Give sequences of calls in the form of fuzz_capi.cpp: captures in chunks, heads, and octets at random."""
     registry = bytes([1, 1, 1])
@@ -168,6 +181,7 @@ def main(folder: Path) -> None:
         "hello": hello_seeds,
         "registry": registry_seeds,
         "snapshot": snapshot_seeds,
+        "checkpoint": checkpoint_seeds,
         "capi": capi_seeds,
         "tcp_prefix": tcp_prefix_seeds,
     }

@@ -15,7 +15,8 @@ from wire import frames_of
 
 import flowclass
 from flowclass.engine import Engine
-from flowclass.pipeline.batch import BURSTS_BEHIND, Run, RunOptions
+from flowclass.pipeline.batch import BURSTS_BEHIND, Run
+from flowclass.pipeline.options import RunOptions
 from flowclass.sources.packets import Packets
 
 SECOND = 1_000_000_000

@@ -19,8 +19,9 @@ from conftest import ROOT, Command
 from running import Asked, ask, live, until, values
 
 from flowclass.errors import ConfigError, SourceError
-from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.batch import Run
 from flowclass.pipeline.classify import open_sources
+from flowclass.pipeline.options import RunOptions
 from flowclass.policy import Policy
 from flowclass.registry import Registry
 from flowclass.service import monitor

@@ -19,7 +19,8 @@ from capture_files import pcap, read_pcap, udp_frame
 
 import flowclass
 from flowclass.engine import Engine
-from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.batch import Run
+from flowclass.pipeline.options import RunOptions
 from flowclass.pipeline.reload import SETTLE_S, JudgesFiles, Reloader
 from flowclass.types import EngineOptions
 

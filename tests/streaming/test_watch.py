@@ -15,7 +15,8 @@ from capture_files import START_NS, exchange, pcap
 from conftest import Command
 
 import flowclass
-from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.batch import Run
+from flowclass.pipeline.options import RunOptions
 from flowclass.pipeline.stop import Stop
 from flowclass.sources.watch import STATE_NAME, WatchedFolder
 

@@ -11,6 +11,11 @@ namespace flowclass::base {
 struct HashKey {
     std::uint64_t k0 = 0;
     std::uint64_t k1 = 0;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(k0, k1);
+    }
 };
 
 template <int CompressRounds, int FinishRounds>

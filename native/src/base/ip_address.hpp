@@ -24,6 +24,11 @@ struct IpAddress {
 
     friend auto operator<=>(const IpAddress&, const IpAddress&) noexcept = default;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(high, low, version);
+    }
+
     // The address in network order: 4 or 16 bytes, at the front of the array.
     [[nodiscard]] std::array<std::uint8_t, 16> to_bytes() const noexcept;
     [[nodiscard]] std::size_t byte_count() const noexcept { return version == 4 ? 4 : 16; }

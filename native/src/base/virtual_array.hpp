@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "base/prefetch.hpp"
 
@@ -97,6 +98,32 @@ class Pool {
         free_ = index;
         --used_;
     }
+    // Which slots are free, the next to be taken first; how many were ever taken. Loading fills a
+    // new pool and says in `taken` which slots are not to be put().
+    template <typename Archive>
+    void keep_places(Archive& archive, std::vector<bool>& taken) {
+        archive.up_to(fresh_, static_cast<std::uint32_t>(slots_.capacity()));
+        taken.assign(Archive::kLoads ? fresh_ : 0, false);
+        const std::size_t count = archive.count(fresh_ - used_, fresh_, sizeof(std::uint32_t));
+        std::uint32_t* link = &free_;
+        for (std::size_t number = 0; archive.ok() && number < count; ++number) {
+            std::uint32_t index = *link;
+            archive(index);
+            if constexpr (Archive::kLoads) {
+                archive.require(index < fresh_ && !taken[index]);
+                if (!archive.ok()) {
+                    return;
+                }
+                taken[index] = true;
+                *link = index;
+                slots_[index].next_free = kNone;
+            }
+            link = &slots_[index].next_free;
+        }
+    }
+    // Takes a slot that keep_places() left.
+    void put() noexcept { ++used_; }
+
     T& operator[](std::uint32_t index) noexcept { return slots_[index].value; }
     const T& operator[](std::uint32_t index) const noexcept { return slots_[index].value; }
     void prefetch(std::uint32_t index) const noexcept { base::prefetch(slots_[index]); }

@@ -22,6 +22,7 @@
 #include "base/byte_reader.hpp"
 #include "base/time.hpp"
 #include "capture/capture_report.hpp"
+#include "capture/container.hpp"
 #include "capture/pcap.hpp"
 #include "capture/pcapng.hpp"
 #include "capture/step.hpp"
@@ -55,6 +56,19 @@ class CaptureReader {
     // What is left of the chunk, for who wants to fetch it before it is asked for.
     [[nodiscard]] base::Bytes unread() const noexcept { return rest_; }
     [[nodiscard]] const CaptureReport& report() const noexcept { return report_; }
+
+    // Between chunks, when next_burst has returned 0.
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.up_to(stage_, Stage::stopped);
+        archive(finished_);
+        carry_.resize(archive.count(carry_.size(), kMaxRecord, 1));
+        archive.octets(carry_);
+        archive(pcap_, pcapng_, report_);
+        std::uint8_t name = foreign_number(report_.name);
+        archive(name);
+        report_.name = foreign_name(name);
+    }
 
   private:
     enum class Stage : std::uint8_t { detect, pcap_header, pcap_records, pcapng_blocks, stopped };

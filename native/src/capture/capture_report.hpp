@@ -62,6 +62,11 @@ enum class Finding : std::uint8_t {
 struct SkippedBlocks {
     std::uint32_t type = 0;
     std::uint64_t count = 0;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(type, count);
+    }
 };
 
 struct CaptureReport {
@@ -95,6 +100,17 @@ struct CaptureReport {
                      std::uint64_t offset,
                      std::uint64_t number = 0,
                      std::uint64_t other_number = 0) noexcept;
+    // All but the name.
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(format, packets, bytes_consumed, sections, interfaces);
+        archive(packets_without_interface, interfaces_refused, skipped_blocks_other);
+        archive.up_to(skipped_types, kSkippedTypes);
+        for (std::size_t row = 0; archive.ok() && row < skipped_types; ++row) {
+            archive(skipped_blocks[row]);
+        }
+        archive(problem, finding, problem_offset, first, second);
+    }
     // What, where and why in one sentence; empty without a problem.
     [[nodiscard]] std::string sentence() const;
 };

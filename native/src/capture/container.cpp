@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 namespace flowclass::capture {
 
@@ -67,6 +68,19 @@ Detection detect_container(base::Bytes head) noexcept {
         result.may_be_capture |= magic.container != Container::foreign;
     }
     return result;
+}
+
+const char* foreign_name(std::uint8_t number) noexcept {
+    return number > 0 && number <= kMagics.size() ? kMagics[number - 1U].foreign : "";
+}
+
+std::uint8_t foreign_number(const char* name) noexcept {
+    const auto found = std::find_if(kMagics.begin(), kMagics.end(), [name](const Magic& magic) {
+        return std::string_view(magic.foreign) == name;
+    });
+    return found == kMagics.end() || *name == 0
+               ? std::uint8_t{0}
+               : static_cast<std::uint8_t>(found - kMagics.begin() + 1);
 }
 
 }  // namespace flowclass::capture

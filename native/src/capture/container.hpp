@@ -28,4 +28,8 @@ struct Detection {
 
 Detection detect_container(base::Bytes head) noexcept;
 
+// The formats that are known and not read, by number from 1; "" is 0 and every other number.
+const char* foreign_name(std::uint8_t number) noexcept;
+std::uint8_t foreign_number(const char* name) noexcept;
+
 }  // namespace flowclass::capture

@@ -36,7 +36,19 @@ class PcapParser {
               packet::PacketView& view,
               CaptureReport& report) noexcept;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.up_to(length_order_, LengthOrder::wire_first);
+        archive(big_endian_, fraction_ns_, link_type_);
+        archive.up_to(record_header_, kLongestHeader);
+        archive.up_to(longest_, kMaxRecord);
+        archive.require(record_header_ >= kShortestHeader && fraction_ns_ <= kMicrosecond);
+    }
+
   private:
+    static constexpr std::size_t kShortestHeader = 16;
+    static constexpr std::size_t kLongestHeader = 24;
+    static constexpr std::uint32_t kMicrosecond = 1000;
     // Versions before 2.3 wrote the wire length first, 2.3 did on some systems.
     enum class LengthOrder : std::uint8_t { captured_first, smaller_is_captured, wire_first };
 

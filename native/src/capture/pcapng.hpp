@@ -41,6 +41,17 @@ class PcapngParser {
               packet::PacketView& view,
               CaptureReport& report) noexcept;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(big_endian_, known_section_, last_time_);
+        const std::size_t count =
+            archive.count(interfaces_.size(), kMaxInterfaces, sizeof(Interface::link_type));
+        interfaces_.resize(count);
+        for (Interface& interface : interfaces_) {
+            archive(interface.link_type, interface.snap_length, interface.unit);
+        }
+    }
+
   private:
     struct Interface {
         std::uint32_t link_type = 0;

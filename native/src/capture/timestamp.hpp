@@ -20,8 +20,18 @@ class TimestampUnit {
 
     [[nodiscard]] base::TimeNs to_time(std::uint64_t stamp) const noexcept;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.up_to(rule_, Rule::shift);
+        archive.up_to(shift_, kMostShift);
+        archive(factor_, offset_);
+        archive.require(rule_ != Rule::divide || factor_ > 0);
+    }
+
   private:
     enum class Rule : std::uint8_t { multiply, divide, shift };
+
+    static constexpr std::uint8_t kMostShift = 127;
 
     Rule rule_ = Rule::multiply;
     std::uint8_t shift_ = 0;

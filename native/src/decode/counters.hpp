@@ -25,6 +25,8 @@ struct DecodeCounters {
         0;  // first fragments forgotten early because the table was full
 
     DecodeCounters& operator+=(const DecodeCounters& other) noexcept;
+    template <typename Archive>
+    void keep(Archive& archive);
 };
 
 struct DecodeCounterName {
@@ -52,6 +54,13 @@ inline DecodeCounters& DecodeCounters::operator+=(const DecodeCounters& other) n
         this->*row.member += other.*row.member;
     }
     return *this;
+}
+
+template <typename Archive>
+void DecodeCounters::keep(Archive& archive) {
+    for (const DecodeCounterName& row : kDecodeCounterNames) {
+        archive(this->*row.member);
+    }
 }
 
 }  // namespace flowclass::decode

@@ -54,6 +54,11 @@ class Decoder {
 
     [[nodiscard]] const DecodeCounters& counters() const noexcept { return counters_; }
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(counters_, fragments_);
+    }
+
   private:
     [[nodiscard]] packet::SkipReason skipped(packet::SkipReason reason) const noexcept;
     [[nodiscard]] bool is_mine(const packet::FlowLayer& layer) const noexcept;

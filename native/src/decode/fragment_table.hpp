@@ -24,6 +24,11 @@ struct FragmentKey {
     std::uint32_t overlay = 0;  // tells equal addresses in different overlay networks apart
     std::uint8_t ip_proto = 0;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(src, dst, id, overlay, ip_proto);
+    }
+
     friend bool operator==(const FragmentKey&, const FragmentKey&) noexcept = default;
 };
 
@@ -34,6 +39,11 @@ struct FragmentFacts {
     std::uint8_t ip_proto = 0;
     std::uint8_t icmp_type = 0;
     std::uint8_t icmp_code = 0;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(src_port, dst_port, has_ports, ip_proto, icmp_type, icmp_code);
+    }
 };
 
 class FragmentTable {
@@ -45,6 +55,10 @@ class FragmentTable {
     // Null when the first fragment was not seen, or longer ago than the timeout.
     [[nodiscard]] const FragmentFacts* find(const FragmentKey& key,
                                             base::TimeNs now) const noexcept;
+
+    // What is remembered, the oldest first; a table that is filled so must be new.
+    template <typename Archive>
+    void keep(Archive& archive);
 
   private:
     static constexpr std::uint32_t kNone = 0xffffffff;
@@ -67,5 +81,32 @@ class FragmentTable {
     std::vector<std::uint32_t> buckets_;  // first entry of each chain
     std::size_t oldest_ = 0;
 };
+
+template <typename Archive>
+void FragmentTable::keep(Archive& archive) {
+    constexpr std::size_t kLeastOctets = 16;
+    std::size_t used = 0;
+    for (const Entry& entry : entries_) {
+        used += entry.used ? 1U : 0U;
+    }
+    const std::size_t count = archive.count(used, entries_.size(), kLeastOctets);
+    for (std::size_t index = 0; archive.ok() && index < count; ++index) {
+        if constexpr (Archive::kLoads) {
+            FragmentKey key;
+            FragmentFacts facts;
+            base::TimeNs time = 0;
+            archive(key, facts, time);
+            archive.require(entry_of(key, bucket_of(key)) == kNone);
+            if (archive.ok()) {
+                static_cast<void>(learn(key, facts, time));
+            }
+        } else {
+            // A ring that is not full begins at its front, and then its oldest place is unused.
+            const std::size_t from = entries_[oldest_].used ? oldest_ : 0;
+            Entry& entry = entries_[(from + index) % entries_.size()];
+            archive(entry.key, entry.facts, entry.time);
+        }
+    }
+}
 
 }  // namespace flowclass::decode

@@ -13,6 +13,11 @@ namespace flowclass::engine {
 struct Tally {
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(packets, bytes);
+    }
 };
 
 // Counts by reason in a fixed table; reasons beyond it go to one last row, so nothing is ever lost
@@ -32,6 +37,14 @@ class SkipCounters {
     }
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
     [[nodiscard]] const Row& operator[](std::size_t index) const noexcept { return rows_[index]; }
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.up_to(count_, kRows);
+        for (std::size_t index = 0; archive.ok() && index < count_; ++index) {
+            archive(rows_[index].reason, rows_[index].tally);
+        }
+    }
 
   private:
     Row& find(packet::SkipReason reason) noexcept {
@@ -73,6 +86,13 @@ struct Counters {
     std::uint64_t evidence_refused = 0;  // verdicts lost because the store was full
     std::uint64_t features_refused = 0;  // rows without feature columns: their store was full
     std::uint64_t out_of_order = 0;      // frames older than one before them
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(read, in_flows, link_overhead_bytes, skipped, inner_packets, flows, ended, evicted);
+        archive(heads_cut, heads_refused, heads_unsaved, leaders_forgotten, evidence_refused);
+        archive(features_refused, out_of_order);
+    }
 
     void add(const Counters& other) noexcept {
         read.packets += other.read.packets;

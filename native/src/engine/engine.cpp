@@ -42,6 +42,7 @@ std::unique_ptr<batch::Anonymizer> anonymizer_of(const Options& options) {
 
 Engine::Engine(Options options)
     : options_(completed(std::move(options))),
+      key_(options_.hash_key ? *options_.hash_key : base::random_hash_key()),
       judges_{std::move(options_.registry),
               std::move(options_.policy),
               std::move(options_.registry_version),
@@ -54,9 +55,8 @@ Engine::Engine(Options options)
       early_(options_.early ? options_.threads : 0),
       verdicts_(options_.threads),
       workers_(options_.threads) {
-    const base::HashKey key = options_.hash_key.value_or(base::random_hash_key());
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
-        shards_.push_back(std::make_unique<Shard>(options_, key, number, options_.threads));
+        shards_.push_back(std::make_unique<Shard>(options_, key_, number, options_.threads));
     }
     if (options_.early) {
         early_builder_ = std::make_unique<batch::FlowBatchBuilder>(

@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/archive.hpp"
+#include "base/status.hpp"
 #include "batch/flow_batch.hpp"
 #include "capture/file_slices.hpp"
 #include "engine/options.hpp"
@@ -65,6 +68,16 @@ class Engine {
     // The same of early verdicts, where they are wanted.
     std::vector<batch::FlowBatch> poll_early();
 
+    // The whole state, given to `put` in pieces: what an engine that restores it does with the
+    // packets that follow is what this one would have done. For an engine that is not finished,
+    // after flush() and poll(). The error says why not.
+    std::optional<base::Error> save(const base::Saver::Put& put);
+    // Takes a state over that an engine of the same options saved; registry and policy may be
+    // others. Its octets may be anything: what is not sound is refused, and this engine is as it
+    // was.
+    std::optional<base::Error> restore(base::Bytes state);
+
+    [[nodiscard]] std::size_t source_count() const noexcept { return sources_.size(); }
     [[nodiscard]] Counters counters() const;  // since the engine was opened
     [[nodiscard]] decode::DecodeCounters decode_counters() const;
     [[nodiscard]] fingerprint::UserFaults user_faults() const;
@@ -103,6 +116,8 @@ class Engine {
         std::vector<const Shard*> owners;
     };
     [[nodiscard]] Merged merge(std::vector<std::span<const EndedFlow* const>> lists) const;
+    template <typename Archive>
+    void keep_kind(Archive& archive);
     [[nodiscard]] Judged judge(std::span<const EndedFlow* const> flows,
                                std::span<const Shard* const> owners) const;
     void count_only(std::size_t number);
@@ -127,6 +142,7 @@ class Engine {
                                 batch::FlowBatchBuilder& builder);
 
     Options options_;
+    base::HashKey key_;
     batch::Judges judges_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::string> sources_;

@@ -17,7 +17,7 @@ const fingerprint::MatcherInfo& info_of(const fingerprint::Match& match) noexcep
 
 // Where the value lies in the pool from now on; Pool::kNone when that is full.
 template <typename T>
-std::uint32_t keep(base::Pool<T>& pool, const T& value) noexcept {
+std::uint32_t placed(base::Pool<T>& pool, const T& value) noexcept {
     const std::uint32_t index = pool.acquire();
     if (index != base::Pool<T>::kNone) {
         pool[index] = value;
@@ -27,7 +27,7 @@ std::uint32_t keep(base::Pool<T>& pool, const T& value) noexcept {
 
 template <typename T>
 std::uint32_t twin_of(base::Pool<T>& pool, std::uint32_t index) noexcept {
-    return index == base::Pool<T>::kNone ? index : keep(pool, pool[index]);
+    return index == base::Pool<T>::kNone ? index : placed(pool, pool[index]);
 }
 
 // Who leads must be sure of itself; who follows must at least be somebody.
@@ -71,14 +71,15 @@ std::uint32_t EvidenceStore::save(const fingerprint::Match& match,
     saved.link = kNone;
     if (found && (info_of(match).leads != fingerprint::LinkKind::none ||
                   info_of(match).follows[0] != fingerprint::LinkKind::none)) {
-        saved.link = keep(links_, link_of(match, begun));
+        saved.link = placed(links_, link_of(match, begun));
     }
     saved.alternatives = kNone;
     saved.checks = kNone;
     saved.check_count = 0;
     if (what == Keep::all) {
         if (match.alternative_count > 0) {
-            saved.alternatives = keep(alternatives_, {match.alternatives, match.alternative_count});
+            saved.alternatives =
+                placed(alternatives_, {match.alternatives, match.alternative_count});
         }
         if (found) {
             save_checks(match.evidence.checks(), saved);
@@ -115,7 +116,7 @@ std::uint32_t EvidenceStore::copy(std::uint32_t index) noexcept {
     std::uint32_t* link = &saved_[twin].checks;
     std::size_t copied = 0;
     for (std::uint32_t node = saved_[index].checks; node != kNone; node = checks_[node].next) {
-        const std::uint32_t to = keep(checks_, checks_[node]);
+        const std::uint32_t to = placed(checks_, checks_[node]);
         *link = to;
         if (to == kNone) {
             saved_[twin].check_count = static_cast<std::uint8_t>(copied);

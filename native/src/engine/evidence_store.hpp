@@ -4,11 +4,13 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "base/virtual_array.hpp"
+#include "engine/kept_names.hpp"
 #include "engine/link_table.hpp"
 #include "fingerprint/match.hpp"
 
@@ -32,6 +34,10 @@ class EvidenceStore {
         std::uint8_t check_count = 0;
         bool both_directions = false;
         bool assigned_ip_protocol = false;
+
+        // What stands in the verdict itself.
+        template <typename Archive>
+        void keep(Archive& archive);
     };
     // What is kept of a match: all that a row says, or what flows are counted by.
     enum class Keep : std::uint8_t { all, verdict };
@@ -48,6 +54,9 @@ class EvidenceStore {
                        base::TimeNs stood,
                        Keep what) noexcept;
     std::uint32_t copy(std::uint32_t index) noexcept;
+    // Loading takes a place for the verdict, and fails where there is none.
+    template <typename Archive>
+    void keep(Archive& archive, std::uint32_t& index);
     void release(std::uint32_t index) noexcept;
     void set_own_name(std::uint32_t index, flow::FlowId own) noexcept {
         if (saved_[index].link != kNone) {
@@ -113,7 +122,31 @@ class EvidenceStore {
     struct Alternatives {
         std::array<fingerprint::Alternative, fingerprint::kMaxAlternatives> all;
         std::size_t count;
+
+        template <typename Archive>
+        void keep(Archive& archive) {
+            archive.up_to(count, fingerprint::kMaxAlternatives);
+            for (std::size_t index = 0; archive.ok() && index < count; ++index) {
+                keep_matcher(archive, all[index].matcher);
+                keep_bits(archive, all[index].bits);
+            }
+        }
     };
+    template <typename Archive>
+    static void keep_matcher(Archive& archive, std::uint16_t& matcher) {
+        archive(matcher);
+        archive.require(matcher == fingerprint::kNoMatcher ||
+                        matcher < fingerprint::matchers().size());
+    }
+    template <typename Archive>
+    static void keep_bits(Archive& archive, float& bits) {
+        archive(bits);
+        archive.require(std::isfinite(bits));
+    }
+    template <typename Archive>
+    static void keep_check(Archive& archive, fingerprint::Check& check);
+    template <typename Archive, typename T>
+    static void keep_apart(Archive& archive, base::Pool<T>& pool, std::uint32_t& index);
 
     void save_checks(std::span<const fingerprint::Check> checks, Saved& saved) noexcept;
 
@@ -126,5 +159,83 @@ class EvidenceStore {
     base::Pool<Link> links_;
     base::Pool<Alternatives> alternatives_;
 };
+
+template <typename Archive>
+void EvidenceStore::Saved::keep(Archive& archive) {
+    keep_matcher(archive, matcher);
+    keep_bits(archive, bits);
+    archive(tier, stood, both_directions, assigned_ip_protocol);
+    archive.up_to(initiator, fingerprint::Initiator::reverse);
+    archive.up_to(check_count, static_cast<std::uint8_t>(fingerprint::Evidence::kMaxChecks));
+    std::uint16_t number = variant_number(variant);
+    archive(number);
+    archive.require(number == kNoName ? Archive::kLoads || variant.empty()
+                                      : !variant_of(number).empty());
+    variant = variant_of(number);
+}
+
+template <typename Archive>
+void EvidenceStore::keep_check(Archive& archive, fingerprint::Check& check) {
+    if constexpr (Archive::kLoads) {
+        check = {};
+    }
+    std::uint16_t rule = rule_number(check.rule);
+    archive(rule, check.time, check.packet, check.offset, check.length);
+    archive.up_to(check.direction, packet::Direction::reverse);
+    keep_bits(archive, check.bits);
+    check.rule = rule_of(rule);
+    archive.require(check.rule != nullptr);
+}
+
+// What few verdicts have.
+template <typename Archive, typename T>
+void EvidenceStore::keep_apart(Archive& archive, base::Pool<T>& pool, std::uint32_t& index) {
+    bool there = index != kNone;
+    archive(there);
+    if constexpr (Archive::kLoads) {
+        index = there ? pool.acquire() : kNone;
+        archive.require(there == (index != kNone));
+        if (index != kNone) {
+            pool[index] = {};
+        }
+    }
+    if (archive.ok() && index != kNone) {
+        archive(pool[index]);
+    }
+}
+
+template <typename Archive>
+void EvidenceStore::keep(Archive& archive, std::uint32_t& index) {
+    if constexpr (Archive::kLoads) {
+        index = saved_.acquire();
+        archive.require(index != kNone);
+        if (index == kNone) {
+            return;
+        }
+        saved_[index] = {};
+    }
+    Saved& saved = saved_[index];
+    archive(saved);
+    keep_apart(archive, links_, saved.link);
+    keep_apart(archive, alternatives_, saved.alternatives);
+    std::array<fingerprint::Check, fingerprint::Evidence::kMaxChecks> checks;
+    const std::size_t count = archive.ok() ? saved.check_count : 0;
+    if constexpr (Archive::kLoads) {
+        for (std::size_t number = 0; number < count; ++number) {
+            keep_check(archive, checks[number]);
+        }
+        if (archive.ok()) {
+            saved.check_count = 0;
+            save_checks(std::span(checks).first(count), saved);
+            archive.require(saved.check_count == count);
+        }
+    } else {
+        std::size_t number = 0;
+        for_each_check(index, [&](const fingerprint::Check& check) { checks[number++] = check; });
+        for (fingerprint::Check& check : std::span(checks).first(count)) {
+            keep_check(archive, check);
+        }
+    }
+}
 
 }  // namespace flowclass::engine

@@ -56,6 +56,14 @@ struct HeadFacts {
 struct EncapStack {
     std::array<packet::Encap, packet::kMaxEncaps> encaps;
     std::uint8_t count;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.up_to(count, static_cast<std::uint8_t>(packet::kMaxEncaps));
+        for (std::size_t index = 0; archive.ok() && index < count; ++index) {
+            archive(encaps[index]);
+        }
+    }
 };
 
 using Table = flow::FlowTable<FlowState, kHotState>;

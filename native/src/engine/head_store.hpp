@@ -29,6 +29,9 @@ class HeadStore {
     std::uint32_t copy(std::uint32_t index) noexcept;
     void release(std::uint32_t index) noexcept;
     void read(std::uint32_t index, Restored& out) const noexcept;
+    // Loading takes places for the head, and fails where there are none.
+    template <typename Archive>
+    void keep(Archive& archive, std::uint32_t& index);
 
     [[nodiscard]] std::size_t bytes() const noexcept { return nodes_.bytes(); }
 
@@ -47,5 +50,32 @@ class HeadStore {
   private:
     base::Pool<Node> nodes_;
 };
+
+template <typename Archive>
+void HeadStore::keep(Archive& archive, std::uint32_t& index) {
+    Restored whole;
+    if constexpr (Archive::kLoads) {
+        whole.head.kept = {};
+        whole.head.hello = nullptr;
+    } else {
+        read(index, whole);
+    }
+    archive(whole.head);
+    std::span<std::uint8_t> room(whole.octets);
+    for (base::Bytes& kept : whole.head.kept) {
+        auto size = static_cast<std::uint16_t>(kept.size());
+        archive.up_to(size, static_cast<std::uint16_t>(head::kLargeBytes));
+        if (!archive.ok()) {
+            return;
+        }
+        archive.octets(room.first(size));
+        kept = room.first(size);
+        room = room.subspan(size);
+    }
+    if constexpr (Archive::kLoads) {
+        index = archive.ok() ? save(whole.head) : kNone;
+        archive.require(index != kNone);
+    }
+}
 
 }  // namespace flowclass::engine

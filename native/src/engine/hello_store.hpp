@@ -42,6 +42,9 @@ class HelloStore {
     // kNone for a hello without any text, and when the store is full (the texts stay null).
     std::uint32_t save(const hello::ClientHello& hello) noexcept;
     std::uint32_t copy(std::uint32_t index) noexcept;
+    // Loading takes places for the texts, and fails where there are none.
+    template <typename Archive>
+    void keep(Archive& archive, std::uint32_t& index);
     void release(std::uint32_t index) noexcept;
     void read(std::uint32_t index, Text& out) const noexcept;
 
@@ -70,5 +73,25 @@ class HelloStore {
 
     base::Pool<Node> nodes_;
 };
+
+template <typename Archive>
+void HelloStore::keep(Archive& archive, std::uint32_t& index) {
+    Text text;
+    if constexpr (!Archive::kLoads) {
+        read(index, text);
+    }
+    archive(text.lengths_);
+    archive.require(text.lengths_[2] <= hello::kJa4Length);
+    const std::size_t size =
+        std::size_t{text.lengths_[0]} + std::size_t{text.lengths_[1]} + text.lengths_[2];
+    for (char& octet : std::span(text.octets_).first(archive.ok() ? size : 0)) {
+        archive.up_to(octet, '~');
+        archive.require(octet >= ' ');
+    }
+    if constexpr (Archive::kLoads) {
+        index = archive.ok() ? save(text.lengths_, std::span(text.octets_).first(size)) : kNone;
+        archive.require(index != kNone);
+    }
+}
 
 }  // namespace flowclass::engine

@@ -47,7 +47,8 @@ void LinkTable::add_leader(std::uint64_t pair, const Link& link, base::TimeNs ma
     }
     ++last_;
     Leader& leader = leaders_[last_ & mask_];
-    if (leader.kind != LinkKind::none && leader.begun + kLinkWindow > link.begun) {
+    if (leader.kind != LinkKind::none &&
+        base::saturating_add(leader.begun, kLinkWindow) > link.begun) {
         ++forgotten_;
     }
     std::uint64_t& bucket = buckets_[pair & mask_];

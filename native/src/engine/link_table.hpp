@@ -11,10 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "base/hash.hpp"
 #include "base/time.hpp"
 #include "base/virtual_array.hpp"
+#include "engine/kept_names.hpp"
 #include "fingerprint/link.hpp"
 #include "flow/flow_record.hpp"
 
@@ -35,6 +37,15 @@ struct Link {
     base::TimeNs leader_begun = 0;
     const fingerprint::LinkRule* rule = nullptr;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(leads, follows, token, begun, own, leader, leader_begun);
+        std::uint8_t number = link_rule_number(rule);
+        archive.up_to(number, static_cast<std::uint8_t>(fingerprint::kLinkRules.size()));
+        rule = link_rule_of(number);
+        archive.require((rule == nullptr) == leader.none());
+    }
+
     [[nodiscard]] bool may_follow() const noexcept {
         return follows[0] != fingerprint::LinkKind::none;
     }
@@ -52,6 +63,10 @@ class LinkTable {
     // Fills the leader in where there is one.
     void find_leader(std::uint64_t pair, Link& link, base::TimeNs due) const noexcept;
 
+    // The leaders that are remembered, the oldest first; a table that is filled so must be new.
+    template <typename Archive>
+    void keep(Archive& archive);
+
     [[nodiscard]] std::uint64_t forgotten() const noexcept { return forgotten_; }
     [[nodiscard]] std::size_t bytes() const noexcept {
         return std::min(last_, mask_ + 1) * kLeaderBytes;
@@ -66,6 +81,13 @@ class LinkTable {
         base::TimeNs matched = 0;
         flow::FlowId id;
         fingerprint::LinkKind kind = fingerprint::LinkKind::none;
+
+        // `older` follows from the others.
+        template <typename Archive>
+        void keep(Archive& archive) {
+            archive(pair, token, begun, matched, id, kind);
+            archive.require(kind != fingerprint::LinkKind::none);
+        }
     };
 
   public:
@@ -84,5 +106,23 @@ class LinkTable {
     std::uint64_t last_ = 0;  // numbers count from 1
     std::uint64_t forgotten_ = 0;
 };
+
+template <typename Archive>
+void LinkTable::keep(Archive& archive) {
+    constexpr std::size_t kLeastOctets = 45;
+    const auto there =
+        static_cast<std::size_t>(leaders_.capacity() == 0 ? 0 : std::min(last_, mask_ + 1));
+    archive(forgotten_);
+    const std::size_t count = archive.count(there, leaders_.capacity(), kLeastOctets);
+    for (std::size_t index = 0; archive.ok() && index < count; ++index) {
+        if constexpr (Archive::kLoads) {
+            Leader& leader = leaders_[++last_ & mask_];
+            archive(leader);
+            leader.older = std::exchange(buckets_[leader.pair & mask_], last_);
+        } else {
+            archive(leaders_[(last_ - count + 1 + index) & mask_]);
+        }
+    }
+}
 
 }  // namespace flowclass::engine

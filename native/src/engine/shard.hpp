@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/archive.hpp"
 #include "capture/capture_reader.hpp"
 #include "decode/decode.hpp"
 #include "engine/carried_packets.hpp"
@@ -44,6 +45,15 @@ class Shard {
     // Early verdicts that no later packet can come before, in order; as long.
     std::span<const EndedFlow* const> early() noexcept;
     void release_ended() noexcept;
+
+    // All that later packets meet, in octets; between pushes, of a shard that is not finished. The
+    // capture reader is every shard's: it is kept once. Loading fills a new shard, of the same
+    // number and count and with the same key, for an engine of so many sources; one that it failed
+    // for must not be used.
+    void save(base::Saver& saver);
+    void load(base::Loader& loader, std::uint32_t source_count);
+    void save_reader(base::Saver& saver) { saver(reader_); }
+    void load_reader(base::Loader& loader) { loader(reader_); }
 
     [[nodiscard]] const capture::CaptureReport& report() const noexcept { return reader_.report(); }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
@@ -156,6 +166,19 @@ class Shard {
     void end_all(flow::EndReason reason, base::TimeNs when) noexcept;
     void fetch_parts() const noexcept;
     [[nodiscard]] std::uint32_t keep_features(const feature::FlowFeatures& features) noexcept;
+    template <typename Archive>
+    void keep_sums(Archive& archive);
+    // `heads`: which places of open heads are taken.
+    template <typename Archive>
+    void keep_flow(Archive& archive,
+                   flow::FlowKey& key,
+                   FlowState& state,
+                   std::vector<bool>& heads);
+    template <typename Archive, typename Part>
+    static void keep_if_there(Archive& archive, std::uint32_t& index, Part&& part);
+    void load_living(base::Loader& loader, std::uint32_t source_count);
+    void load_ended(base::Loader& loader, std::uint32_t source_count);
+    [[nodiscard]] bool is_sound(const FlowState& state, std::uint32_t source_count) const noexcept;
     void turn_wheel() noexcept;
     void fetch_due(std::uint32_t slot) noexcept;
     [[nodiscard]] bool is_ready(const EndedFlow& flow) const noexcept {

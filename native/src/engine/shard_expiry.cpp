@@ -185,7 +185,7 @@ Shard::Worth Shard::worth_of(const FlowState& state) const noexcept {
         const bool told =
             saved.tier == fingerprint::Tier::confirmed || saved.tier == fingerprint::Tier::probable;
         if (told && saved.matcher != fingerprint::kNoMatcher &&
-            fingerprint::matchers()[saved.matcher].info->protocol_class !=
+            fingerprint::info_of(saved.matcher, options_.user.get()).protocol_class !=
                 fingerprint::ProtocolClass::app) {
             return Worth::tunnel;
         }

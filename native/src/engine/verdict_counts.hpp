@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/kept_names.hpp"
 #include "fingerprint/match.hpp"
 #include "policy/policy.hpp"
 #include "registry/registry.hpp"
@@ -21,6 +22,9 @@ struct VerdictKey {
     std::optional<registry::RegistryMatch> match;  // where a registry was given
     std::optional<policy::Outcome> outcome;        // where a policy was given
     std::string_view variant;                      // empty: none
+
+    template <typename Archive>
+    void keep(Archive& archive);
 
     friend bool operator==(const VerdictKey&, const VerdictKey&) noexcept = default;
 };
@@ -39,6 +43,9 @@ class VerdictCounts {
         }
         rows_[place->second].flows += flows;
     }
+    template <typename Archive>
+    void keep(Archive& archive);
+
     [[nodiscard]] const std::vector<VerdictCount>& rows() const noexcept { return rows_; }
 
   private:
@@ -58,5 +65,35 @@ class VerdictCounts {
     std::unordered_map<VerdictKey, std::size_t, Hash> places_;
     std::vector<VerdictCount> rows_;
 };
+
+template <typename Archive>
+void VerdictKey::keep(Archive& archive) {
+    std::uint16_t number = variant_number(variant);
+    bool is_matched = match.has_value();
+    bool is_judged = outcome.has_value();
+    archive(matcher, tier, number, is_matched, is_judged);
+    archive.require(matcher == fingerprint::kNoMatcher || matcher < fingerprint::matchers().size());
+    variant = variant_of(number);
+    if (is_matched) {
+        archive(match.emplace(match.value_or(registry::RegistryMatch{})));
+    }
+    if (is_judged) {
+        archive(outcome.emplace(outcome.value_or(policy::Outcome{})));
+    }
+}
+
+template <typename Archive>
+void VerdictCounts::keep(Archive& archive) {
+    constexpr std::size_t kMost = std::size_t{1} << 20U;
+    constexpr std::size_t kLeastOctets = 15;
+    const std::size_t count = archive.count(rows_.size(), kMost, kLeastOctets);
+    for (std::size_t index = 0; archive.ok() && index < count; ++index) {
+        VerdictCount row = Archive::kLoads ? VerdictCount() : rows_[index];
+        archive(row.key, row.flows);
+        if constexpr (Archive::kLoads) {
+            add(row.key, row.flows);
+        }
+    }
+}
 
 }  // namespace flowclass::engine

@@ -15,6 +15,11 @@ struct Accumulators {
     std::array<std::uint64_t, 2> payload_bytes{};  // above the transport header, octets
     std::uint64_t truncated_packets = 0;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(packets, bytes, payload_bytes, truncated_packets);
+    }
+
     void add(const packet::FlowLayer& layer, packet::Direction direction) noexcept {
         const std::size_t side = packet::index_of(direction);
         ++packets[side];

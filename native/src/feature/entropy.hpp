@@ -2,6 +2,7 @@
 // their Shannon entropy in bits an octet, of each direction and of both together.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -13,6 +14,12 @@ struct HeadEntropy {
     bool known = false;  // a head was read
     std::array<std::uint32_t, 2> octets{};
     std::array<double, 3> bits{};  // by direction, then of both; 0 where there are no octets
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(known, octets, bits);
+        archive.require(std::ranges::all_of(bits, [](double one) { return one >= 0 && one <= 8; }));
+    }
 };
 
 HeadEntropy head_entropy(const std::array<base::Bytes, 2>& kept) noexcept;

@@ -46,6 +46,11 @@ class Gaps {
     [[nodiscard]] const Moments& moments() const noexcept { return moments_; }
     [[nodiscard]] base::TimeNs latest() const noexcept { return latest_; }
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(moments_, latest_);
+    }
+
   private:
     Moments moments_;
     base::TimeNs latest_ = 0;
@@ -57,6 +62,11 @@ struct TcpCounts {
     std::uint16_t window_least = std::numeric_limits<std::uint16_t>::max();
     std::uint16_t window_greatest = 0;
     bool window_seen = false;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(flags, window_first, window_least, window_greatest, window_seen);
+    }
 
     void add(const packet::FlowLayer& layer) noexcept {
         for (unsigned bits = layer.tcp_flags & 0xffU; bits != 0; bits &= bits - 1) {
@@ -78,6 +88,12 @@ struct FirstPackets {
     std::array<std::uint32_t, kFirstPackets> lengths{};
     std::array<std::uint64_t, kFirstPackets> gaps{};
     static_assert(kFirstPackets <= 16, "a bit of `reverse` for each");
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(count, reverse, lengths, gaps);
+        archive.require(count <= kFirstPackets);
+    }
 };
 
 class FlowFeatures {
@@ -138,6 +154,11 @@ class FlowFeatures {
     [[nodiscard]] const TcpCounts& tcp(std::size_t side) const noexcept { return tcp_[side]; }
     [[nodiscard]] const FirstPackets& first() const noexcept { return first_; }
     [[nodiscard]] const HeadEntropy& head() const noexcept { return head_; }
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(gaps_, lengths_, active_since_, first_, tcp_, active_, idle_, head_);
+    }
 
   private:
     std::uint64_t note_gap(base::TimeNs time) noexcept {

@@ -35,6 +35,11 @@ struct Moments {
         greatest = std::max(greatest, part.greatest);
     }
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(count, sum, squares, least, greatest);
+    }
+
     // At least one value.
     [[nodiscard]] double mean() const noexcept {
         return static_cast<double>(sum) / static_cast<double>(count);

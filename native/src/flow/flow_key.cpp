@@ -48,6 +48,16 @@ Ports ports_of(const packet::FlowLayer& layer) noexcept {
     return {0, 0};
 }
 
+// `one` where `first`, else `other`, without a branch: which of two endpoints is the smaller one is
+// anybody's guess.
+template <typename Word>
+Word choose(bool first, Word one, Word other) noexcept {
+    const auto mask = static_cast<Word>(-static_cast<std::int64_t>(first));
+    return static_cast<Word>(other ^ ((one ^ other) & mask));
+}
+
+}  // namespace
+
 // Two words for a plain IPv4 flow, five for IPv6; two more inside tunnels and behind two VLAN tags.
 std::uint64_t hash_of(const FlowKey& key, base::HashKey seed) noexcept {
     base::TableHash hash(seed);
@@ -67,16 +77,6 @@ std::uint64_t hash_of(const FlowKey& key, base::HashKey seed) noexcept {
     }
     return hash.finish();
 }
-
-// `one` where `first`, else `other`, without a branch: which of two endpoints is the smaller one is
-// anybody's guess.
-template <typename Word>
-Word choose(bool first, Word one, Word other) noexcept {
-    const auto mask = static_cast<Word>(-static_cast<std::int64_t>(first));
-    return static_cast<Word>(other ^ ((one ^ other) & mask));
-}
-
-}  // namespace
 
 int icmp_counterpart(std::uint8_t ip_proto, std::uint8_t type) noexcept {
     if (ip_proto == kIcmp) {

@@ -26,6 +26,13 @@ struct FlowKey {
 
     friend bool operator==(const FlowKey&, const FlowKey&) noexcept = default;
 
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(a_high, a_low, b_high, b_low, tunnel, a_port, b_port, vlan, inner_vlan);
+        archive(ip_proto, version, has_ports);
+        archive.require(version == 4 || version == 6);
+    }
+
     [[nodiscard]] base::IpAddress a() const noexcept { return {a_high, a_low, version}; }
     [[nodiscard]] base::IpAddress b() const noexcept { return {b_high, b_low, version}; }
 };
@@ -49,6 +56,8 @@ void make_key(const packet::FlowLayer& layer,
               std::uint64_t tunnel,
               const KeyOptions& options,
               KeyedLayer& out) noexcept;
+
+std::uint64_t hash_of(const FlowKey& key, base::HashKey seed) noexcept;
 
 // The ICMP type that answers `type` (RFC 792, 4443 and the table of Community ID v1), or -1 where
 // none does.

@@ -27,6 +27,11 @@ struct FlowId {
     friend bool operator==(const FlowId&, const FlowId&) noexcept = default;
     friend auto operator<=>(const FlowId&, const FlowId&) noexcept = default;
     [[nodiscard]] bool none() const noexcept { return high == 0 && low == 0; }
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(high, low);
+    }
 };
 // `parent` takes the place of the key's tunnel hash, which differs from run to run.
 FlowId make_flow_id(const FlowKey& key, FlowId parent, base::TimeNs first) noexcept;
@@ -39,6 +44,11 @@ struct TcpState {
     std::array<bool, 2> syn{};             // a SYN or SYN-ACK was seen in this direction
     bool closed = false;                   // FIN both ways, or RST
     bool reset = false;                    // ... by RST
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(flags, syn, closed, reset);
+    }
 };
 
 // What every packet reads or writes stands in front, in one cache line.
@@ -63,6 +73,14 @@ struct FlowRecord {
     std::uint32_t encaps =
         UINT32_MAX;  // what stood in front of the first packet, in the engine's pool
     std::array<std::uint32_t, 2> next_seq{};  // TCP: SYN's sequence number + 1
+
+    // All but `encaps`, which is a place in the engine's pool.
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(first, last, touched, begun, packet_last, closed, tcp);
+        archive(forward_is_a, from_syn, initiator_forward, segment);
+        archive(named, packet_first, parent, source, next_seq);
+    }
 };
 
 // Zeek's conn_state letters from the control bits, as Zeek's documentation of conn.log defines

@@ -126,6 +126,22 @@ class FlowTable {
         --used_;
     }
 
+    // Which slots are free, the next to be taken first; how many were ever taken. Loading fills a
+    // new table and says in `taken` which slots are not to be put().
+    template <typename Archive>
+    void keep_places(Archive& archive, std::vector<bool>& taken);
+    // A flow into the slot that it had, one that keep_places() left to it.
+    void put(std::uint32_t slot, const FlowKey& key, std::uint64_t hash) {
+        if ((used_ + 1) * 2 > index_.capacity()) {
+            grow();
+        }
+        ++used_;
+        links_[slot] = {};
+        slots_[slot].key = key;
+        slots_[slot].tag = static_cast<std::uint32_t>(hash);
+        place(slots_[slot].tag, slot);
+    }
+
     // visit(slot number), which may erase that slot; in the order in which the slots lie, so that
     // one is here when its neighbour was looked at. The caller sorts.
     template <typename Visit>
@@ -200,5 +216,28 @@ class FlowTable {
     std::uint32_t fresh_ = 0;
     std::size_t used_ = 0;
 };
+
+template <typename Value, std::size_t HotBytes>
+template <typename Archive>
+void FlowTable<Value, HotBytes>::keep_places(Archive& archive, std::vector<bool>& taken) {
+    archive.up_to(fresh_, static_cast<std::uint32_t>(capacity()));
+    taken.assign(Archive::kLoads ? fresh_ : 0, false);
+    const std::size_t count = archive.count(fresh_ - used_, fresh_, sizeof(std::uint32_t));
+    std::uint32_t* link = &free_;
+    for (std::size_t number = 0; archive.ok() && number < count; ++number) {
+        std::uint32_t slot = *link;
+        archive(slot);
+        if constexpr (Archive::kLoads) {
+            archive.require(slot < fresh_ && !taken[slot]);
+            if (!archive.ok()) {
+                return;
+            }
+            taken[slot] = true;
+            *link = slot;
+            links_[slot] = {.next = kNoSlot, .previous = kNoSlot, .bucket = kFreed};
+        }
+        link = &links_[slot].next;
+    }
+}
 
 }  // namespace flowclass::flow

@@ -67,6 +67,31 @@ class TimerWheel {
         link = {};
     }
 
+    // All slots, in the order in which their buckets come up: visit(slot, bucket).
+    template <typename Links, typename Visit>
+    void for_each(Links&& links, Visit&& visit) const {
+        for (std::size_t step = 0; step < kBuckets; ++step) {
+            const std::size_t bucket =
+                static_cast<std::uint64_t>(hand_ + 1 + static_cast<std::int64_t>(step)) % kBuckets;
+            for (std::uint32_t slot = heads_[bucket]; slot != kNoSlot; slot = links(slot).next) {
+                visit(slot, static_cast<std::uint32_t>(bucket));
+            }
+        }
+    }
+    // How many turns of the hand by a tick, less one, until it comes by this bucket.
+    [[nodiscard]] std::uint64_t steps_to(std::uint32_t bucket) const noexcept {
+        return (bucket - static_cast<std::uint64_t>(hand_) - 1) % kBuckets;
+    }
+    // Puts a slot into a bucket behind its last one, or kNoSlot where it has none yet.
+    template <typename Links>
+    void put_behind(std::uint32_t slot,
+                    std::uint32_t bucket,
+                    std::uint32_t last,
+                    Links&& links) noexcept {
+        links(slot) = {kNoSlot, last, bucket};
+        (last == kNoSlot ? heads_[bucket] : links(last).next) = slot;
+    }
+
     // Where the hand stands before anything is scheduled.
     void start(base::TimeNs now) noexcept { hand_ = tick_of(now) - 1; }
 

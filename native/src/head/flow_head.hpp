@@ -36,6 +36,13 @@ struct HeadEntry {
     std::uint16_t kept = 0;            // how many are kept
     std::uint16_t payload_offset = 0;  // TCP: octets at the packet's front that were a repetition
     Direction direction = Direction::forward;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(time, length, packet, start, kept, payload_offset);
+        archive.up_to(direction, Direction::reverse);
+        archive.require(kept <= length);
+    }
 };
 
 // One direction's payloads of a head, as a matcher reads them.
@@ -75,6 +82,20 @@ struct FlowHead {
             prefix = tail.first(found.kept < tail.size() ? found.kept : tail.size());
         }
         return {prefix, found.length, found.time, found.direction, entry};
+    }
+    // All but the octets that were kept, and what was read of them.
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(time_first, src_port, dst_port, ip_proto);
+        archive.up_to(entry_count, static_cast<std::uint8_t>(kMaxEntries));
+        archive(from_stream_start, gap, truncated);
+        direction_count = {};
+        for (std::size_t entry = 0; archive.ok() && entry < entry_count; ++entry) {
+            archive(entries[entry]);
+            ++direction_count[index_of(entries[entry].direction)];
+        }
+        archive.require(direction_count[0] <= kMaxEntriesPerDirection &&
+                        direction_count[1] <= kMaxEntriesPerDirection);
     }
     // The in-order stream of a TCP direction, up to what is kept.
     [[nodiscard]] base::Bytes stream(Direction direction) const noexcept {

@@ -3,10 +3,12 @@
 // TCP are kept within their caps, whatever comes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/virtual_array.hpp"
 #include "head/flow_head.hpp"
@@ -67,6 +69,18 @@ class HeadPool {
     FlowHead& seal(std::uint32_t index) noexcept;
     void close(std::uint32_t index) noexcept;
 
+    // The places of open heads; see base::Pool.
+    template <typename Archive>
+    void keep_places(Archive& archive, std::vector<bool>& taken) {
+        blocks_.keep_places(archive, taken);
+    }
+    // An open head: its place, its facts, and its octets as far as some were kept. Loading fails
+    // where the place is taken.
+    template <typename Archive>
+    void keep(Archive& archive, std::uint32_t& index, std::vector<bool>& taken);
+    void set_owner(std::uint32_t index, std::uint32_t owner) noexcept {
+        blocks_[index].owner = owner;
+    }
     // Fetches what every payload reads and writes of a head.
     void prefetch_front(std::uint32_t index) const noexcept {
         base::prefetch_front<2 * base::kLine>(blocks_[index]);
@@ -131,11 +145,61 @@ class HeadPool {
     std::span<std::uint8_t> room(HeadBlock& block,
                                  std::size_t direction,
                                  std::size_t wanted) noexcept;
+    template <typename Archive>
+    void keep_octets(Archive& archive, HeadBlock& block, std::size_t direction);
     static bool push(HeadBlock& block, const HeadEntry& entry) noexcept;
     static bool complete(const HeadBlock& block) noexcept;
 
     base::Pool<HeadBlock> blocks_;
     LargePool large_;
 };
+
+template <typename Archive>
+void HeadPool::keep(Archive& archive, std::uint32_t& index, std::vector<bool>& taken) {
+    constexpr std::uint8_t kTcp = 6;
+    archive(index);
+    if constexpr (Archive::kLoads) {
+        archive.require(index < taken.size() && !taken[index]);
+        if (!archive.ok()) {
+            index = kNone;
+            return;
+        }
+        taken[index] = true;
+        blocks_.put();
+        blocks_[index].large = {LargePool::kNone, LargePool::kNone};
+        blocks_[index].head.kept = {};
+        blocks_[index].head.hello = nullptr;
+    }
+    HeadBlock& block = blocks_[index];
+    archive(block.used, block.target, block.judged, block.small_only, block.payload_packets);
+    archive(block.waits_for_answer, block.deadline, block.head);
+    if (block.head.ip_proto == kTcp) {
+        archive(block.tcp);
+    }
+    for (std::size_t direction = 0; archive.ok() && direction < 2; ++direction) {
+        keep_octets(archive, block, direction);
+    }
+}
+
+template <typename Archive>
+void HeadPool::keep_octets(Archive& archive, HeadBlock& block, std::size_t direction) {
+    constexpr std::uint8_t kTcp = 6;
+    bool is_large = block.large[direction] != LargePool::kNone;
+    archive(is_large);
+    if constexpr (Archive::kLoads) {
+        block.large[direction] = is_large ? large_.acquire() : LargePool::kNone;
+        archive.require(is_large == (block.large[direction] != LargePool::kNone));
+    }
+    if (!archive.ok()) {
+        return;
+    }
+    const std::span<std::uint8_t> buffer =
+        is_large ? std::span<std::uint8_t>(large_[block.large[direction]].bytes)
+                 : std::span<std::uint8_t>(block.small[direction]);
+    const bool stream = block.head.ip_proto == kTcp;
+    archive.require(stream || block.used[direction] <= buffer.size());
+    const std::size_t end = stream ? block.tcp[direction].end() : block.used[direction];
+    archive.octets(buffer.first(std::min(end, buffer.size())));
+}
 
 }  // namespace flowclass::head

@@ -37,6 +37,22 @@ class TcpPrefix {
         started_ = true;
     }
     [[nodiscard]] bool started() const noexcept { return started_; }
+    // Behind it no octet was placed.
+    [[nodiscard]] std::uint32_t end() const noexcept {
+        std::uint32_t end = whole_;
+        for (std::size_t index = 0; index < range_count_; ++index) {
+            end = std::max(end, ranges_[index].end);
+        }
+        return end;
+    }
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(first_seq_, whole_, valid_, started_, lost_);
+        archive.up_to(range_count_, static_cast<std::uint8_t>(kMaxRanges));
+        for (std::size_t index = 0; archive.ok() && index < range_count_; ++index) {
+            archive(ranges_[index].begin, ranges_[index].end);
+        }
+    }
     [[nodiscard]] std::uint32_t whole() const noexcept { return std::min(whole_, valid_); }
     [[nodiscard]] bool gap() const noexcept { return range_count_ > 0 || valid_ < whole_ || lost_; }
 

@@ -46,6 +46,11 @@ constexpr bool has_symmetric_id(EncapType type) noexcept {
 struct Encap {
     EncapType type{};
     std::uint32_t id = 0;  // VNI, GRE key, TEID, label, session, ...; 0 where the header has none
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(type, id);
+    }
 };
 
 enum class Fragment : std::uint8_t { none, first, later };
@@ -123,6 +128,12 @@ inline constexpr std::uint32_t kWirelessFragment = 0x400;   // a later fragment
 struct SkipReason {
     SkipKind kind = SkipKind::none;
     std::uint32_t detail = 0;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive.up_to(kind, SkipKind::count_);
+        archive(detail);
+    }
 };
 // "truncated", "link_type_147", "ethertype_0x88cc", ...
 std::string to_string(SkipReason reason);

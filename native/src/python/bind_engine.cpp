@@ -1,4 +1,5 @@
-// _core.Engine for Python: checks types, releases the GIL, calls, wraps.
+// _core.Engine for Python: checks types, releases the GIL, calls, wraps. It is longer than other
+// files because it is one class with one binding for each of its calls.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -7,6 +8,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -228,6 +230,47 @@ nb::dict counters(const Engine& self) {
     return out;
 }
 
+// The state into a file, at its place; what the system says where that fails.
+void save(Engine& self, int file) {
+    std::optional<base::Error> refused;
+    int problem = 0;
+    {
+        const nb::gil_scoped_release released;
+        refused = self.save([file, &problem](base::Bytes piece) {
+            while (!piece.empty()) {
+                const ssize_t count = write(file, piece.data(), piece.size());
+                if (count < 0 && errno != EINTR) {
+                    problem = errno;
+                    return false;
+                }
+                piece = piece.subspan(count < 0 ? 0 : static_cast<std::size_t>(count));
+            }
+            return true;
+        });
+    }
+    if (problem != 0) {
+        errno = problem;
+        PyErr_SetFromErrno(PyExc_OSError);
+        throw nb::python_error();
+    }
+    if (refused) {
+        throw nb::value_error(refused->sentence.c_str());
+    }
+}
+
+std::size_t restore(Engine& self, nb::handle state) {
+    const Borrowed borrowed(state);
+    std::optional<base::Error> refused;
+    {
+        const nb::gil_scoped_release released;
+        refused = self.restore(borrowed.bytes());
+    }
+    if (refused) {
+        throw nb::value_error(refused->sentence.c_str());
+    }
+    return self.source_count();
+}
+
 using Registry = std::shared_ptr<const registry::Registry>;
 using Policy = std::shared_ptr<const policy::Policy>;
 
@@ -361,6 +404,11 @@ void bind_engine(nb::module_& module) {
         .def("flush", &Engine::flush, "Makes the rows so far a batch.")
         .def("poll", &poll, "Batches that are ready.")
         .def("poll_early", &poll_early, "Batches of early verdicts that are ready.")
+        .def("save", &save, nb::arg("file"), "The whole state, written to an open file.")
+        .def("restore",
+             &restore,
+             nb::arg("state"),
+             "Takes over what an engine of the same options saved; the sources that were begun.")
         .def("finish", &finish, "Ends every flow and returns the remaining batches.")
         .def("balance",
              &balance,

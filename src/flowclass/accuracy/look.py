@@ -10,7 +10,8 @@ from typing import Any
 from flowclass.accuracy.compare import TUNNELS
 from flowclass.accuracy.labels import Key, LabelledCapture, flow_key
 from flowclass.accuracy.scores import Claim, Seen
-from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.batch import Run
+from flowclass.pipeline.options import RunOptions
 from flowclass.sources import PREFIX, SLICE, ByteSource, Octets
 from flowclass.types import SourceReport
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import click
 
+from flowclass.cli.checkpoint import fill_all, kept, with_checkpoint
 from flowclass.cli.distributed import classify_distributed, refuse_workers, with_workers
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, files, setting, with_config
-from flowclass.cli.output import fill, with_output_or_none
+from flowclass.cli.output import with_output_or_none
 from flowclass.cli.progress import Progress
-from flowclass.cli.run import exit_code, open_sinks, records, refuse_rows, run_options, say_end, with_run
+from flowclass.cli.run import exit_code, open_sinks, refuse_rows, run_options, say_end, with_run
 from flowclass.cli.values import clean
 from flowclass.cli.verdicts import early_verdicts
 from flowclass.pipeline.batch import Run
-from flowclass.pipeline.metadata import closing
 from flowclass.pipeline.stop import Stop
 from flowclass.sources import Source
 from flowclass.sources.file import Found, find
@@ -34,6 +34,7 @@ MOST_ORDER = 8
 @with_config
 @with_output_or_none
 @with_run
+@with_checkpoint
 @setting(
     "--files",
     type=click.Choice(["stream", "each"]),
@@ -66,12 +67,25 @@ def classify(sources: tuple[str, ...], **given: Any) -> int:
             click.echo(f"error: none of the {len(found.passed_over)} files found is a capture", err=True)
         return Exit.NO_INPUT
     stop = Stop()
-    with stop.on_signals(), Progress(quiet=given["quiet"]) as progress, early_verdicts(given) as verdicts:
-        run = Run(opened, options, problems=problems, stop=stop, progress=progress, verdicts=verdicts.take)
+    with (
+        stop.on_signals(),
+        Progress(quiet=given["quiet"]) as progress,
+        early_verdicts(given) as verdicts,
+        kept(given, options) as checkpoint,
+    ):
+        run = Run(
+            opened,
+            options,
+            problems=problems,
+            stop=stop,
+            progress=progress,
+            verdicts=verdicts.take,
+            checkpoint=checkpoint,
+        )
         if not given["quiet"]:
             _say_sources(run, found, verbose=given["verbose"])
-        sinks, outputs = open_sinks(given, run)
-        fill(sinks, records(run), lambda: closing(run.balance))
+        sinks, outputs = open_sinks(given, run, kept=checkpoint is not None)
+        fill_all(sinks, run.batches(), run, checkpoint, quiet=given["quiet"])
     outputs += verdicts.outputs
     say_end(run, outputs, given)
     return exit_code(run, fail_on_violation=given["fail_on_violation"], outputs=outputs)

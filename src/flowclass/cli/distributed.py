@@ -85,6 +85,8 @@ def _refuse(sources: Sequence[str], given: dict[str, Any]) -> None:
         raise click.UsageError("--engine makes one stream of a capture point: leave --files out, give --capture-point")
     if given["verdicts"] is not None:
         raise click.UsageError("--engine reads captures that are over: leave --verdicts out")
+    if given["checkpoint"] is not None:
+        raise click.UsageError("--engine does a piece again when its worker is gone: leave --checkpoint out")
     if given["table"]:
         raise click.UsageError("--engine prints no table: leave --table out, and read the folder with flowclass report")
     if any(given[name] is not None for name in ("rotate", "rotate_size", "rotate_rows")):

@@ -10,17 +10,17 @@ from typing import Any
 
 import click
 
+from flowclass.cli.checkpoint import fill_all, kept, with_checkpoint
 from flowclass.cli.exit_codes import Exit
 from flowclass.cli.options import common, setting, with_config
-from flowclass.cli.output import fill, with_output_or_none
+from flowclass.cli.output import with_output_or_none
 from flowclass.cli.reload import reloading
-from flowclass.cli.run import exit_code, open_sinks, records, refuse_rows, run_options, say_end, with_run
+from flowclass.cli.run import exit_code, open_sinks, refuse_rows, run_options, say_end, with_run
 from flowclass.cli.service import Service, with_service
 from flowclass.cli.values import duration, size
 from flowclass.cli.verdicts import early_verdicts
 from flowclass.errors import OutputError
 from flowclass.pipeline.batch import Run
-from flowclass.pipeline.metadata import closing
 from flowclass.pipeline.reload import JudgesFiles
 from flowclass.pipeline.stop import Stop
 from flowclass.sources import Source
@@ -50,6 +50,7 @@ LATENCY_S = 1.0
 @with_service
 @with_output_or_none
 @with_run
+@with_checkpoint
 @common
 def live(**given: Any) -> int:
     """Say for flows, as they end, which protocol they are, with evidence, and whether their ends are registered.
@@ -63,7 +64,8 @@ def live(**given: Any) -> int:
     A --registry or --policy that changes is loaded again and put in force, if it holds; SIGHUP loads both at once.
 
     SIGINT and SIGTERM end it: what the kernel still holds is read, every flow is ended, files are complete, and the
-    exit code is 130 or 143. With --watch a file that is being read is read to its end.
+    exit code is 130 or 143. With --watch a file that is being read is read to its end. With --checkpoint no flow is
+    ended, and the same command goes on.
     """  # fmt: skip
     refuse_rows(given)
     _refuse(given)
@@ -78,18 +80,19 @@ def live(**given: Any) -> int:
         service.leave_rights()
         beside = ExitStack()
         verdicts = beside.enter_context(early_verdicts(given))
-        run = Run([source], options, stop=stop, progress=service, verdicts=verdicts.take)
-        sinks, outputs = open_sinks(given, run)
+        checkpoint = beside.enter_context(kept(given, options))
+        run = Run([source], options, stop=stop, progress=service, verdicts=verdicts.take, checkpoint=checkpoint)
+        sinks, outputs = open_sinks(given, run, kept=checkpoint is not None)
         outputs += verdicts.outputs
-        batches = service.watched(records(run))
+        batches = service.watched(run.batches())
         try:
             with beside, reloading(run, files, quiet=given["quiet"]):
                 service.begin(run, outputs)
-                fill(sinks, batches, lambda: closing(run.balance))
+                fill_all(sinks, batches, run, checkpoint, quiet=given["quiet"])
         except OutputError as problem:
             failure = problem
             batches.close()
-        if failure is None and isinstance(source, WatchedFolder):
+        if failure is None and isinstance(source, WatchedFolder) and checkpoint is None:
             source.save()
     # Also where an output failed: what became of each packet until then.
     say_end(run, outputs, given, also={} if service.sandbox is None else {"sandbox": str(service.sandbox)})

@@ -197,10 +197,13 @@ def _rotation(given: Mapping[str, Any]) -> Rotation | None:
         raise click.UsageError(str(problem)) from None
 
 
-def sink_for(place: Place, schema: Any, metadata: Mapping[str, str]) -> Sink:
-    """Open the sink of a place; a receiver that may be slow is written to from a thread."""
+def sink_for(place: Place, schema: Any, metadata: Mapping[str, str], *, kept: bool = False) -> Sink:
+    """Open the sink of a place; a receiver that may be slow is written to from a thread.
+
+    `kept`: it takes part in checkpoints.
+    """
     if not place.drop and not isinstance(place.target, Address):
-        return _opened(place, schema, metadata)
+        return _opened(place, schema, metadata, kept=kept)
     from flowclass.sinks.queued import QueuedSink
 
     opened: list[bool] = []
@@ -214,7 +217,7 @@ def sink_for(place: Place, schema: Any, metadata: Mapping[str, str]) -> Sink:
     return QueuedSink(make, drop=place.drop)
 
 
-def _opened(place: Place, schema: Any, metadata: Mapping[str, str]) -> Sink:
+def _opened(place: Place, schema: Any, metadata: Mapping[str, str], *, kept: bool = False) -> Sink:
     target = place.target
     if isinstance(target, Address):
         from importlib import import_module
@@ -225,7 +228,7 @@ def _opened(place: Place, schema: Any, metadata: Mapping[str, str]) -> Sink:
     if place.rotation is not None and target is not None:
         from flowclass.sinks.rotating import RotatingSink
 
-        return RotatingSink(target, place.form, place.rotation, schema, metadata)
+        return RotatingSink(target, place.form, place.rotation, schema, metadata, kept=kept)
     if target is None and place.drop:
         raw: Any = FileIO(sys.stdout.fileno(), "wb", closefd=False)  # nothing is left in a buffer when a reader is gone
         raw.name = "standard output"

@@ -17,9 +17,10 @@ from flowclass.cli.output import NO_ROWS, Output, place_of, sink_for
 from flowclass.cli.udf import udf_metadata, user_functions, with_udf
 from flowclass.cli.values import clean, duration, size
 from flowclass.cli.verdicts import with_verdicts
-from flowclass.pipeline.batch import Files, Run, RunOptions
+from flowclass.pipeline.batch import Run
 from flowclass.pipeline.finished import Finished
 from flowclass.pipeline.metadata import json_text, run_metadata
+from flowclass.pipeline.options import Files, RunOptions
 from flowclass.schema import arrow_schema
 from flowclass.sinks import Sink
 from flowclass.sources import ByteSource
@@ -108,7 +109,7 @@ def records(run: Run) -> Iterator[Any]:
     yield from run.batches()
 
 
-def open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[Output]]:
+def open_sinks(given: Mapping[str, Any], run: Run, *, kept: bool = False) -> tuple[list[Sink], list[Output]]:
     """Open what the records go into; give for the summary what is not the table."""
     form, output = given["form"], given["output"]
     if form == NO_ROWS:
@@ -120,7 +121,7 @@ def open_sinks(given: dict[str, Any], run: Run) -> tuple[list[Sink], list[Output
         place = place_of(given)
         engine = run.options.engine
         schema = arrow_schema(heads=engine.heads, features=engine.features, udf=engine.udf)
-        sinks.append(sink_for(place, schema, _metadata(run)))
+        sinks.append(sink_for(place, schema, _metadata(run), kept=kept))
         outputs.append(Output(name=place.name, sink=sinks[0]))
     if to_terminal or given["table"]:
         from flowclass.cli.table import stdout_table

@@ -163,6 +163,8 @@ def writable(given: dict[str, Any]) -> list[Path]:
         paths.append(Path(early) if Path(early).exists() else Path(early).parent)
     if given["watch"] is not None:
         paths.append(given["watch"] if given["state"] is None else given["state"].parent)
+    if given["checkpoint"] is not None:
+        paths.append(given["checkpoint"].absolute().parent)
     if given["metrics"] is not None and "/" in given["metrics"]:
         paths.append(Path("/" + given["metrics"].partition("/")[2]).parent)
     return paths

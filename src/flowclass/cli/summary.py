@@ -53,6 +53,8 @@ def as_json(run: Finished, outputs: list[Output]) -> dict[str, Any]:
         "delivered": [delivered_json(output) for output in outputs if output.delivered is not None],
         "anonymized": _anonymized(run),
         "stopped_by_signal": run.stopped_by,
+        "suspended": run.suspended,
+        "not_seen": run.lost or None,
     }  # fmt: skip
 
 
@@ -78,7 +80,11 @@ def as_text(run: Finished, outputs: list[Output], *, verbose: bool) -> list[str]
         lines += [f"  {problem_line(report)}" for report in shown]
         if len(shown) < len(problems):
             lines.append(f"  {len(problems) - len(shown)} more with -v")
-    if run.stopped_by is not None:
+    if run.lost:
+        lines.append(f"not seen  {clean(run.lost)}, between the checkpoint and this run")
+    if run.suspended:
+        lines.append("suspended by a signal; no flow was ended: the same command goes on from the checkpoint")
+    elif run.stopped_by is not None:
         lines.append("stopped   by a signal; what was read until then is complete")
     lines += [line for output in outputs for line in output_lines(output)]
     return lines

@@ -18,8 +18,8 @@ from flowclass.distributed.messages import POLICY, REGISTRY, WORK, Settings
 from flowclass.distributed.piece import Plan, plan
 from flowclass.distributed.storage import Folder, is_url
 from flowclass.errors import ConfigError, OutputError, SourceError
-from flowclass.pipeline.batch import RunOptions
 from flowclass.pipeline.metadata import closing, run_metadata
+from flowclass.pipeline.options import RunOptions
 from flowclass.pipeline.reload import Judges
 from flowclass.pipeline.tally import Tally
 from flowclass.policy import Policy
@@ -73,6 +73,8 @@ class DistributedRun:
         self.judges = Judges(options.registry, options.policy)
         self.stopped_by: int | None = None
         self.clock_restarts = 0
+        self.suspended = False
+        self.lost = ""
 
     @property
     def flows(self) -> int:

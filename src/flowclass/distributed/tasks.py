@@ -33,7 +33,8 @@ from flowclass.distributed.piece import PieceFile
 from flowclass.distributed.storage import Folder
 from flowclass.engine import Carried, PieceFacts, scan_piece
 from flowclass.errors import SourceError
-from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.batch import Run
+from flowclass.pipeline.options import RunOptions
 from flowclass.policy import Policy
 from flowclass.registry import Registry
 from flowclass.schema import arrow_schema

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-from flowclass._core import BorderPairs, FileSlices
+from flowclass._core import FileSlices
 from flowclass.anonymize import source_name
 from flowclass.engine import Carried, Engine
-from flowclass.errors import ConfigError, SourceError
+from flowclass.errors import SourceError
+from flowclass.pipeline.checkpoint import Checkpoint
+from flowclass.pipeline.kept_run import KeptRun, captured_by, kept_names, kept_now, refuse_to_keep, taken_over
+from flowclass.pipeline.options import RunOptions
 from flowclass.pipeline.order import by_first_packet
 from flowclass.pipeline.reload import Judges
-from flowclass.pipeline.reports import FOLDER, folder_report, live_report, report_of, sum_counters
+from flowclass.pipeline.reports import keep_few, live_report, report_of, sum_counters
 from flowclass.pipeline.stop import Stop, Stopped
 from flowclass.pipeline.tally import Tally
 from flowclass.sources import (
@@ -34,62 +36,17 @@ from flowclass.sources import (
     Source,
 )
 from flowclass.sources.file import FileSource
-from flowclass.types import MAX_THREADS, Balance, CaptureCounters, EngineOptions, SourceReport, check_range
+from flowclass.sources.position import behind
+from flowclass.types import Balance, CaptureCounters, SourceReport
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from flowclass.policy import Policy
-    from flowclass.registry import Registry
 
-Files = Literal["stream", "each"]
-MOST_PROBLEMS = 1000
 BURSTS_BEHIND = 32
 """Of packets long before the clock, one after the other: these are not late, the clock was set back."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """Everything that decides what a run gives.
-
-    Parameters
-    ----------
-    registry : Registry, optional
-        The registered endpoints.
-    policy : Policy, optional
-        What follows from them.
-    threads : int
-        Workers; the records do not depend on it.
-    files : {"stream", "each"}
-        Whether the sources are one stream, in the order of their first packets, or each its own.
-    engine : EngineOptions
-        How flows are cut.
-    rows : bool
-        Whether there are records; without them flows are only counted, for the summary.
-    latency_s : float, optional
-        Records are given at latest so long after their flows ended, in batches that may be short; by default batches
-        are full.
-    border : BorderPairs, optional
-        The sources are a piece of a stream: packets near its borders are left in ``Run.carried``.
-    """
-
-    registry: Registry | None = None
-    policy: Policy | None = None
-    threads: int = 1
-    files: Files = "stream"
-    engine: EngineOptions = field(default_factory=EngineOptions)
-    rows: bool = True
-    latency_s: float | None = None
-    border: BorderPairs | None = None
-
-    def __post_init__(self) -> None:
-        check_range("threads", self.threads, 1, MAX_THREADS)
-        if self.files not in ("stream", "each"):
-            raise ConfigError(f"files = {self.files!r} is not permitted: give 'stream' or 'each'")
-        if self.policy is not None and self.registry is None:
-            raise ConfigError("a policy judges by a registry, and none was given: add one, or leave the policy out")
 
 
 class Run:
@@ -110,6 +67,8 @@ class Run:
     verdicts : callable, optional
         Called with every record batch of early verdicts (``flowclass.schema.early_schema``), before the records that
         come with them are given.
+    checkpoint : Checkpoint, optional
+        Where the run is kept from time to time, and when it is asked to end, so that another one goes on.
 
     Attributes
     ----------
@@ -129,6 +88,10 @@ class Run:
         With ``options.border``, after the end: the packets near the borders of the piece.
     judges : Judges
         Registry and policy; they may be replaced meanwhile.
+    suspended : bool
+        Whether it was asked to end and can go on from its checkpoint: its flows were not ended.
+    lost : str
+        What was not seen between the checkpoint and this run; empty where nothing was.
     """
 
     def __init__(
@@ -140,13 +103,15 @@ class Run:
         stop: Stop | None = None,
         progress: Callable[[Run], None] | None = None,
         verdicts: Callable[[pa.RecordBatch], None] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.options = options
         ordered = by_first_packet(list(sources))
         self.sources = [source for source, _ in ordered]
         self.first_times = [time for _, time in ordered]
         self.reports: list[SourceReport] = list(problems)
-        self.finished = False
+        self.finished = self.suspended = False
+        self.lost = ""
         self.octets_done = 0
         self.clock_restarts = 0
         self.carried: Carried | None = None
@@ -155,11 +120,15 @@ class Run:
         self._progress = progress
         self.verdicts = verdicts
         self._counters: dict[str, Any] = {}
-        self._files = 0
         self._flushed = time.monotonic()
         self._counted = Tally()  # of the engines that are done
         self._engine: Engine | None = None
         self._source: ByteSource | PacketSource | None = None
+        self._checkpoint = checkpoint
+        self._kept = KeptRun(sources=kept_names(self.sources))
+        self._octets = 0  # of the source that is read, that the engine has
+        if checkpoint is not None:
+            refuse_to_keep(self.sources, options.files)
 
     @property
     def counters(self) -> dict[str, Any]:
@@ -186,8 +155,7 @@ class Run:
     @property
     def captured(self) -> dict[str, CaptureCounters]:
         """What became of the packets of live interfaces so far."""
-        rings = [source for source in self.sources if isinstance(source, RingSource)]
-        return {name: facts for source in rings for name, facts in source.captured().items()}
+        return captured_by(self.sources, self._kept.captured)
 
     @property
     def stopped_by(self) -> int | None:
@@ -209,7 +177,12 @@ class Run:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read all sources and give the records; can be used once."""
         self._engine = self._new_engine()
+        if self._checkpoint is not None and self._checkpoint.found is not None:
+            self._take_over(self._checkpoint, self._engine)
         for place, source in enumerate(self.sources):
+            if place < self._kept.place:
+                continue
+            self._kept.place = place
             if place > 0 and self.options.files == "each":
                 yield from self._finish_engine()
                 self._engine = self._new_engine()
@@ -222,9 +195,19 @@ class Run:
             else:
                 yield from self._pump(source, self.shown_name(place), self._engine)
             if self._stop.wanted:
+                self._kept.place += self._source is None and isinstance(source, ByteSource)  # to its end
                 break
+        if self._checkpoint is not None and self._stop.wanted and self._engine is not None:
+            self.suspended = True
+            yield from self._keep(self._engine)
+            return
         yield from self._finish_engine()
         self.finished = True
+
+    def end(self, metadata: Mapping[str, str]) -> None:
+        """Keep that the run has ended and that every row was given; the outputs are completed next."""
+        if self._checkpoint is not None and not self._checkpoint.has_ended:
+            self._checkpoint.write(self._kept_now(), None, metadata)
 
     def shown_name(self, place: int) -> str:
         """Give the name by which records and files know the source at a place."""
@@ -260,8 +243,11 @@ class Run:
     ) -> Iterator[pa.RecordBatch]:
         """Push one source; `whole`: to its end, whatever is asked meanwhile."""
         self._source = source
-        engine.begin_source(name)
-        before = Balance.of(engine.balance())
+        position, self._kept.position = self._kept.position, None
+        if position is None:
+            engine.begin_source(name)
+            self._kept.before = Balance.of(engine.balance())
+        self._octets = 0 if position is None else position.octets
         failure = ""
         interrupted = False
         try:
@@ -271,30 +257,37 @@ class Run:
                     engine.push_packets(source.link_type, burst)
                     yield from self._after_slice(engine)
             else:
-                for chunk in self._slices(source) if whole else self._awaited(self._slices(source)):
+                slices = self._slices(source) if position is None else behind(source, position)
+                for chunk in slices if whole else self._awaited(slices):
                     self.judges.put_in_force(engine)
                     if isinstance(chunk, FileSlices):
                         engine.push_slice(chunk)
+                        self._octets = source.position
                     else:
                         engine.push(chunk)
+                        self._octets += len(chunk)
                     yield from self._after_slice(engine)
         except SourceError as problem:
             failure = str(problem)
         except Stopped:
+            if self._checkpoint is not None:
+                return  # where it is, is kept
             interrupted = True
         report = engine.end_source()
-        balance = Balance.of(engine.balance()) - before
+        balance = Balance.of(engine.balance()) - self._kept.before
         self.reports.append(report_of(source.name, report, balance, failure, interrupted))
         self.octets_done += source.position if isinstance(source, ByteSource) else 0
         self._source = None
 
     def _pump_rings(self, source: RingSource, engine: Engine) -> Iterator[pa.RecordBatch]:
         """Push what interfaces receive, and at the end what the kernel still holds."""
-        before = Balance.of(engine.balance())
         failure = ""
         try:
             source.open()
-            numbers = [engine.begin_source(name) for name in self._interface_names(source)]
+            if not self._kept.begun:
+                self._kept.before = Balance.of(engine.balance())
+                self._kept.begun = [engine.begin_source(name) for name in self._interface_names(source)]
+            numbers = self._kept.begun
             try:
                 for moment in self._awaited(source.moments()):
                     self._take(moment, source, numbers, engine)
@@ -308,8 +301,9 @@ class Run:
             failure = str(problem)
         finally:
             source.close()
-        balance = Balance.of(engine.balance()) - before
-        self.reports.append(live_report(source.name, source.captured(), balance, failure, source.problems))
+        balance = Balance.of(engine.balance()) - self._kept.before
+        if self._checkpoint is None or not self._stop.wanted:
+            self.reports.append(live_report(source.name, source.captured(), balance, failure, source.problems))
 
     def _interface_names(self, source: RingSource) -> list[str]:
         if self.options.engine.anonymize is None:
@@ -343,25 +337,18 @@ class Run:
         try:
             for file in self._awaited(folder.files()):
                 if file is not None:
-                    name = file.name if self.options.engine.anonymize is None else source_name(self._files)
-                    self._files += 1
-                    yield from self._pump(file, name, engine, whole=True)
+                    name = file.name if self.options.engine.anonymize is None else source_name(self._kept.captures)
+                    self._kept.captures += self._kept.position is None
+                    yield from self._pump(file, name, engine, whole=self._checkpoint is None)
+                    if self._source is not None:
+                        return  # in the middle of it
                     folder.done(file)
-                    self._keep_few_reports(folder)
+                    keep_few(self.reports, folder.name)
                 yield from self._after_slice(engine)
         except SourceError as problem:
             self.reports.append(SourceReport(name=folder.name, problem="unreadable", sentence=str(problem)))
         except Stopped:
             pass  # that is how watching ends
-
-    def _keep_few_reports(self, folder: FolderSource) -> None:
-        """Add the newest report to that of the folder, unless it has a problem; of these the first are kept."""
-        newest = self.reports.pop()
-        if newest.problem != "none" and len(self.reports) < MOST_PROBLEMS:
-            self.reports.append(newest)
-            return
-        place = next((at for at, report in enumerate(self.reports) if report.format == FOLDER), len(self.reports))
-        self.reports[place : place + 1] = [folder_report(folder.name, self.reports[place : place + 1], newest)]
 
     def _slices(self, source: ByteSource) -> Iterator[Octets | FileSlices]:
         """Give the octets of a source; where there are threads to read ahead, of a file as they like it."""
@@ -393,6 +380,8 @@ class Run:
             engine.flush()
         self._give_verdicts(engine)
         yield from engine.poll()
+        if self._checkpoint is not None and self._checkpoint.due:
+            yield from self._keep(engine)
         if self._progress is not None:
             self._progress(self)
 
@@ -403,3 +392,31 @@ class Run:
             "the clock of the packets went back by more than a minute; every flow was ended, and goes on as a new one"
         )
         engine.restart_clock()
+
+    def _keep(self, engine: Engine) -> Iterator[pa.RecordBatch]:
+        """Give what has ended so far; once that is written, write a checkpoint."""
+        engine.flush()
+        yield from engine.poll()
+        assert self._checkpoint is not None
+        self._checkpoint.write(self._kept_now(), engine)
+
+    def _kept_now(self) -> dict[str, Any]:
+        return kept_now(
+            self._kept,
+            self.sources,
+            None if self._source is None else (self._source, self._octets),
+            captured=self.captured,
+            reports=self.reports,
+            octets_done=self.octets_done,
+            counters=self._counters,
+            groups=list(self._counted.groups.items()),
+        )
+
+    def _take_over(self, checkpoint: Checkpoint, engine: Engine) -> None:
+        """Go on where the run of the checkpoint was."""
+        self._kept, self.lost = taken_over(checkpoint, self.sources, engine)
+        self.reports, self.octets_done = self._kept.reports, self._kept.octets_done
+        if checkpoint.has_ended:
+            self._counters = self._kept.counters
+            self._counted.add_counted(self._kept.groups)
+            self._engine = None

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from flowclass.errors import SourceError
-from flowclass.pipeline.batch import Files, Run, RunOptions
+from flowclass.pipeline.batch import Run
+from flowclass.pipeline.options import Files, RunOptions
 from flowclass.pipeline.result import Result
 from flowclass.policy import Policy
 from flowclass.registry import Registry

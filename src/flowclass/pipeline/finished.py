@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from flowclass.pipeline.batch import RunOptions
+from flowclass.pipeline.options import RunOptions
 from flowclass.pipeline.reload import Judges
 from flowclass.pipeline.tally import Tally
 from flowclass.types import Balance, CaptureCounters, SourceReport
@@ -45,6 +45,14 @@ class Finished(Protocol):
     @property
     def clock_restarts(self) -> int:
         """How often the packets' clock was seen to be set back."""
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it can go on from its checkpoint: its flows were not ended."""
+
+    @property
+    def lost(self) -> str:
+        """What was not seen before it went on from a checkpoint; empty where nothing was."""
 
     @property
     def stopped_by(self) -> int | None:

@@ -9,6 +9,7 @@ from flowclass.types import Balance, CaptureCounters, SourceReport
 
 FOLDER = "folder"
 """Format of the report of a watched folder."""
+MOST_PROBLEMS = 1000
 
 
 def live_report(
@@ -55,6 +56,16 @@ def folder_report(name: str, so_far: Sequence[SourceReport], newest: SourceRepor
     for report in so_far:
         packets, octets, balance = packets + report.packets, octets + report.bytes, balance + report.balance
     return SourceReport(name=name, format=FOLDER, packets=packets, bytes=octets, balance=balance)
+
+
+def keep_few(reports: list[SourceReport], folder: str) -> None:
+    """Add the newest report to that of the folder, unless it has a problem; of these the first are kept."""
+    newest = reports.pop()
+    if newest.problem != "none" and len(reports) < MOST_PROBLEMS:
+        reports.append(newest)
+        return
+    place = next((at for at, report in enumerate(reports) if report.format == FOLDER), len(reports))
+    reports[place : place + 1] = [folder_report(folder, reports[place : place + 1], newest)]
 
 
 def report_of(name: str, native: dict[str, Any], balance: Balance, failure: str, interrupted: bool) -> SourceReport:

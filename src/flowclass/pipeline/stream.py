@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flowclass.errors import SourceError
-from flowclass.pipeline.batch import Run, RunOptions
+from flowclass.pipeline.batch import Run
 from flowclass.pipeline.classify import open_sources
+from flowclass.pipeline.options import RunOptions
 from flowclass.pipeline.stop import Stop
 from flowclass.policy import Policy
 from flowclass.registry import Registry

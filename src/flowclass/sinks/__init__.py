@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +56,44 @@ class Sink(Protocol):
         """
 
     def abort(self) -> None:
-        """Something failed: leave nothing behind. Never raises."""
+        """Something failed, or a later process goes on: leave nothing but what a checkpoint needs. Never raises."""
+
+
+@runtime_checkable
+class KeptSink(Protocol):
+    """A sink that takes part in checkpoints: what it was given lasts, and a later process goes on behind it."""
+
+    def prepare(self, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Make all that was written last.
+
+        Parameters
+        ----------
+        metadata : mapping of str to str, optional
+            Given at the end of the run, as to ``finish``, which follows.
+
+        Returns
+        -------
+        dict
+            What ``resume`` of the same sink in another process needs to know; numbers and texts, as JSON has them.
+            It is in no checkpoint before ``publish`` is called.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+        """
+
+    def publish(self) -> None:
+        """Show what the checkpoint covers, which is written, with what was prepared."""
+
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        """Go on where the state was given, before the first row; None where there is no checkpoint yet.
+
+        Raises
+        ------
+        OutputError
+            When what the state speaks of is not there.
+        """
 
 
 def open_sink(form: str, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> Sink:

@@ -57,6 +57,18 @@ class Sink:
             raise output_error(self._file.name, problem) from problem
         self._file.commit()
 
+    def prepare(self, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Hand on what was written, of a stream; a file is complete at its end only."""
+        del metadata
+        self._file.file.flush()
+        return {}
+
+    def publish(self) -> None:
+        """Nothing is held back."""
+
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        """Nothing was kept: the stream begins anew."""
+
     def abort(self) -> None:
         """Leave nothing behind."""
         self._file.abort()

@@ -18,12 +18,13 @@ from pyarrow import csv
 from flowclass.sinks import Target
 from flowclass.sinks.atomic import AtomicFile, output_error
 from flowclass.sinks.columns import plain
+from flowclass.sinks.kept_file import KeptFile
 
 CONTROL = r"[\x00-\x1f\x7f-\x{9f}]"
 FORMULA = r"^([=+\-@])"
 
 
-class Sink:
+class Sink(KeptFile):
     """Writes CSV with a header line."""
 
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:

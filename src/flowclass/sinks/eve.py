@@ -15,6 +15,7 @@ import pyarrow as pa
 from flowclass.sinks import Target
 from flowclass.sinks.atomic import AtomicFile, output_error
 from flowclass.sinks.columns import rows
+from flowclass.sinks.kept_file import KeptFile
 
 STEP = 4096
 PROTOS = {
@@ -49,7 +50,7 @@ USED = (
 )  # fmt: skip
 
 
-class Sink:
+class Sink(KeptFile):
     """Writes EVE, one JSON object a line."""
 
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:

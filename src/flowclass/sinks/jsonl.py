@@ -10,11 +10,12 @@ import pyarrow as pa
 from flowclass.sinks import Target
 from flowclass.sinks.atomic import AtomicFile, output_error
 from flowclass.sinks.columns import rows
+from flowclass.sinks.kept_file import KeptFile
 
 STEP = 4096
 
 
-class Sink:
+class Sink(KeptFile):
     """Writes JSON lines."""
 
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:

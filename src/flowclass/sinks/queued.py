@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pyarrow as pa
 
@@ -96,6 +97,38 @@ class QueuedSink:
                 self._turn.notify_all()
                 return
         raise self._failed()
+
+    def prepare(self, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Wait until all is written, or dropped; with ``drop``, for as long as it makes progress.
+
+        What the receiver has then, it may be given again after the process was killed: what was sent since the last
+        checkpoint is sent once more.
+        """
+        del metadata
+        seen, until = self._done(), time.monotonic() + self._patience
+        with self._turn:
+            while self._waiting and self._problem is None:
+                self._turn.wait(0.2)
+                now = self._delivered + self._dropped + self._inner_written
+                if now != seen:
+                    seen, until = now, time.monotonic() + self._patience
+                elif self._drop and time.monotonic() > until:
+                    break
+        if self._problem is not None:
+            raise self._failed()
+        told = self.delivered
+        return {"given": told.given, "delivered": told.delivered, "dropped": told.dropped}
+
+    def publish(self) -> None:
+        """Nothing is held back."""
+
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        """Count on from where the state was given."""
+        if state is not None:
+            with self._turn:
+                self._given += int(state["given"])
+                self._delivered += int(state["delivered"])
+                self._dropped += int(state["dropped"])
 
     def finish(self, metadata: Mapping[str, str] | None = None) -> None:
         """Wait until all is written; with ``drop``, for as long as it makes progress."""

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from flowclass.errors import ConfigError, OutputError
 from flowclass.sinks import Sink, open_sink
-from flowclass.sinks.atomic import AtomicFile, output_error, remove_leftovers
+from flowclass.sinks.atomic import AtomicFile, appear, output_error, remove_leftovers
 from flowclass.sinks.delivered import Delivered
 from flowclass.sinks.parquet import Sink as ParquetSink
 
@@ -30,6 +30,8 @@ SUFFIXES = {"arrow": "arrows", "eve": "eve.json", "zeek": "conn.log"}
 LEAST_OCTETS = 1 << 20
 LEAST_NS = 1_000_000_000
 NUMBER = re.compile(rf"{BEGIN}(\d{{8,}})-")
+MOST_OPEN = 256
+"""Complete files that wait for a checkpoint and are held open, so that others know them for no leftovers."""
 PART = 8  # a file is over its octets by at most one part of so many
 
 
@@ -77,6 +79,9 @@ class RotatingSink:
         Of every batch that will come.
     metadata : mapping of str to str
         What every file says about the run, where the format has a place for it.
+    kept : bool
+        Files appear once a checkpoint covers them: ``resume`` is called before the first row, and ``prepare`` and
+        ``publish`` at each checkpoint.
 
     Attributes
     ----------
@@ -90,21 +95,73 @@ class RotatingSink:
     """
 
     def __init__(
-        self, folder: Path, form: str, rotation: Rotation, schema: pa.Schema, metadata: Mapping[str, str]
+        self,
+        folder: Path,
+        form: str,
+        rotation: Rotation,
+        schema: pa.Schema,
+        metadata: Mapping[str, str],
+        *,
+        kept: bool = False,
     ) -> None:
         self._folder, self._form, self._rotation = folder, form, rotation
         self._schema, self._metadata = schema, dict(metadata)
         self.files = self.complete_rows = 0
         self._given = 0
         self._interval: int | None = None
+        self._kept, self._opened = kept, False
+        self._waiting: list[AtomicFile] = []  # complete, and not yet covered by a checkpoint
         try:
             folder.mkdir(exist_ok=True)
-            remove_leftovers(folder, BEGIN)
-            self._number = max(
-                (int(found[1]) for path in folder.iterdir() if (found := NUMBER.match(path.name))), default=0
-            )
+            if not kept:
+                self._begin()
         except OSError as problem:
             raise output_error(str(folder), problem) from problem
+
+    def _begin(self) -> None:
+        remove_leftovers(self._folder, BEGIN)
+        self._number = max(
+            (int(found[1]) for path in self._folder.iterdir() if (found := NUMBER.match(path.name))), default=0
+        )
+        self._open_file()
+
+    def prepare(self, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Complete the file that is being written, if it has rows; those that are complete wait to appear."""
+        try:
+            if self._rows or metadata is not None:
+                self._close_file(metadata)
+                self._open_file()
+            waiting = [file.sync() for file in self._waiting]
+        except OutputError as problem:
+            self.abort()
+            raise self._told(problem) from problem
+        return {
+            "waiting": [[file["temporary"], Path(file["file"]).name] for file in waiting],
+            "number": self._number,
+            "interval": self._interval,
+            "given": self._given,
+            "files": self.files,
+            "complete_rows": self.complete_rows,
+        }
+
+    def publish(self) -> None:
+        """Let the files appear that a checkpoint covers."""
+        for file in self._waiting:
+            file.commit()
+        self._waiting.clear()
+
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        """Let appear what the checkpoint covers and had no time to; what was written after it is taken away."""
+        try:
+            if state is None:
+                self._begin()
+                return
+            appear(self._folder, state["waiting"])
+            remove_leftovers(self._folder, BEGIN)
+        except OSError as problem:
+            raise output_error(str(self._folder), problem) from problem
+        self._number, self._interval = int(state["number"]) - 1, state["interval"]
+        self._given, self.files, self.complete_rows = (int(state[name]) for name in ("given", "files", "complete_rows"))
         self._open_file()
 
     @property
@@ -131,17 +188,26 @@ class RotatingSink:
     def finish(self, metadata: Mapping[str, str] | None = None) -> None:
         """Let the last file appear; of a run without rows the only one, with none."""
         try:
+            if self._kept and self.files and not self._rows:
+                self.publish()
+                self.abort()  # what was opened behind the last checkpoint
+                return
             self._close_file(metadata)
+            self.publish()
         except OutputError as problem:
             self.abort()
             raise self._told(problem) from problem
 
     def abort(self) -> None:
-        """Leave nothing of the file that is being written; those that appeared stay."""
-        self._sink.abort()
-        self._file.abort()
+        """Leave nothing of the file that is being written; those that appeared, or are about to, stay."""
+        for file in self._waiting:
+            file.abort()
+        if self._opened:
+            self._sink.abort()
+            self._file.abort()
 
     def _open_file(self) -> None:
+        self._opened = True
         self._number += 1
         self._rows = 0
         self._first: int | None = None
@@ -165,7 +231,13 @@ class RotatingSink:
         span = "-".join("none" if time is None else _written(time) for time in (self._first, self._last))
         suffix = SUFFIXES.get(self._form, self._form)
         self._file.rename(f"{BEGIN}{self._number:08}-{span}.{suffix}")
-        self._file.commit()
+        if self._kept:
+            self._file.sync()
+            if len(self._waiting) >= MOST_OPEN:
+                self._file.let_go()
+            self._waiting.append(self._file)
+        else:
+            self._file.commit()
         self.files += 1
         self.complete_rows += self._rows
         self._rows = 0

@@ -7,18 +7,20 @@ The header, ``-``, ``(empty)`` and the escapes as in https://docs.zeek.org/en/cu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 
 from flowclass.sinks import Target
 from flowclass.sinks.atomic import AtomicFile, output_error
+from flowclass.sinks.kept_file import KeptFile
 from flowclass.sinks.zeek_columns import TYPES, day, lines, times
 
 BEGINNING = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n"
 STEP = 65_536
 
 
-class Sink:
+class Sink(KeptFile):
     """Writes a conn.log."""
 
     def __init__(self, target: Target, schema: pa.Schema, metadata: Mapping[str, str]) -> None:
@@ -46,6 +48,16 @@ class Sink:
         if self._last is not None:
             self._put(f"#close\t{day(self._last)}\n".encode())
         self._file.commit()
+
+    def prepare(self, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Sync the file; the last line is written by ``finish``."""
+        return {**super().prepare(metadata), "begun": self._begun, "last": self._last}
+
+    def resume(self, state: Mapping[str, Any] | None) -> None:
+        """Go on in the file; a stream that is written as rows come has its header again."""
+        super().resume(state)
+        if state is not None and "file" in state:
+            self._begun, self._last = bool(state["begun"]), state["last"]
 
     def abort(self) -> None:
         """Leave nothing behind."""

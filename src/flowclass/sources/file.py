@@ -81,11 +81,17 @@ class FileSource:
             assert not isinstance(piece, FileSlices)
             yield piece
 
+    def slices_from(self, octets: int) -> Iterator[Octets]:
+        """Give the capture's octets behind the first so many, which are read and left out where it is compressed."""
+        for piece in self._slices(ahead=False, skipped=octets):
+            assert not isinstance(piece, FileSlices)
+            yield piece
+
     def slices_ahead(self) -> Iterator[Octets | FileSlices]:
         """Give the capture's octets; those of a plain file as what an engine reads ahead with its threads."""
         return self._slices(ahead=True)
 
-    def _slices(self, *, ahead: bool) -> Iterator[Octets | FileSlices]:
+    def _slices(self, *, ahead: bool, skipped: int = 0) -> Iterator[Octets | FileSlices]:
         try:
             raw = _CountedFile(self.path)
         except OSError as problem:
@@ -93,7 +99,7 @@ class FileSource:
         self._raw = raw
         try:
             before = raw.facts()
-            yield from self._read(raw, ahead=ahead)
+            yield from self._read(raw, ahead=ahead, skipped=skipped)
             after = raw.facts()
         except OSError as problem:
             raise SourceError(f"{self.name}: reading failed: {problem.strerror or problem}") from problem
@@ -107,7 +113,7 @@ class FileSource:
                 " what was there when it was read was used: run again when nothing writes to it"
             )
 
-    def _read(self, raw: _CountedFile, *, ahead: bool) -> Iterator[Octets | FileSlices]:
+    def _read(self, raw: _CountedFile, *, ahead: bool, skipped: int) -> Iterator[Octets | FileSlices]:
         if ahead and raw.is_plain and codec_of(raw.first(_FIRST)) is None:
             file = FileSlices(raw.fileno(), SLICE_AHEAD)
             while count := file.next():
@@ -117,13 +123,19 @@ class FileSource:
         buffer = bytearray(SLICE)
         first = raw.readinto(buffer)
         if codec_of(buffer[:first]) is None:
+            if skipped:
+                raw.seek(skipped)
+                first = raw.readinto(buffer)
             while first > 0:
                 yield memoryview(buffer)[:first]
                 first = raw.readinto(buffer)
             return
         raw.rewind()
         try:
-            yield from slices(raw, again=lambda: _CountedFile(self.path), most_ratio=self._most_ratio)
+            for piece in slices(raw, again=lambda: _CountedFile(self.path), most_ratio=self._most_ratio):
+                if skipped < len(piece):
+                    yield memoryview(piece)[skipped:] if skipped else piece
+                skipped = max(0, skipped - len(piece))
         except SourceError as problem:
             raise SourceError(f"{self.name}: {problem}") from problem
 
@@ -285,8 +297,11 @@ class _CountedFile:
         return os.pread(self._file.fileno(), count, 0)
 
     def rewind(self) -> None:
-        self._file.seek(0)
-        self.taken = 0
+        self.seek(0)
+
+    def seek(self, octets: int) -> None:
+        self._file.seek(octets)
+        self.taken = octets
 
     def facts(self) -> tuple[int, int]:
         facts = os.fstat(self._file.fileno())

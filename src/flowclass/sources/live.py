@@ -267,6 +267,11 @@ class PipeSource:
         self._end: float | None = None
 
     @property
+    def descriptor(self) -> int:
+        """Of the open file or pipe."""
+        return self._stream.fileno()
+
+    @property
     def size(self) -> int | None:
         """Not known."""
         return None

@@ -22,7 +22,16 @@ class StreamSource:
 
     def __init__(self, stream: Readable, name: str = "-") -> None:
         self.name = name
+        self._given = stream
         self._stream = _Counted(stream)
+
+    @property
+    def descriptor(self) -> int | None:
+        """Of the open file, where it is one."""
+        try:
+            return int(self._given.fileno())  # type: ignore[attr-defined]
+        except (AttributeError, OSError, ValueError):
+            return None
 
     @property
     def size(self) -> int | None:

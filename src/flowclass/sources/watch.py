@@ -40,6 +40,13 @@ class _Read(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class Watched(msgspec.Struct, frozen=True):
+    """What a folder knows at a checkpoint: what was read, and which of the complete files come next."""
+
+    read: dict[str, _Read]
+    next: list[str]
+
+
 class _State(msgspec.Struct):
     version: int
     read: dict[str, _Read]
@@ -88,16 +95,37 @@ class WatchedFolder:
         self._read = _load(self._path)
         self._seen: dict[str, _Seen] = {}
         self._settled: dict[str, tuple[int, int]] = {}  # sizes and times of files that need no other look
+        self._next: list[FileSource] = []  # complete, in the order in which they are given
 
     def files(self) -> Iterator[ByteSource | None]:
         """Give the complete files in the order of their first packets, and None while there is none."""
         end = None if self._duration is None else time.monotonic() + self._duration
         while end is None or time.monotonic() < end:
-            complete = self._look()
-            yield from complete
-            if not complete:
+            self._next = self._next or self._look()
+            if not self._next:
                 yield None
                 time.sleep(_LOOK_EVERY_S)
+            while self._next:
+                yield self._next.pop(0)
+
+    def kept(self) -> Watched:
+        """Give what another process needs to go on after the file that was given last."""
+        return Watched(dict(self._read), [file.path.name for file in self._next])
+
+    def resume(self, kept: Watched, reading: Path | None) -> None:
+        """Go on where another process was: with the file that it was reading, if it was, then those that came next.
+
+        What it says was read counts, not what the state file says: that one is older.
+        """
+        self._read = dict(kept.read)
+        names = [self._folder / Path(name).name for name in kept.next]
+        self._next = [FileSource(path) for path in names if path.exists()]
+        if reading is not None:
+            self._next.insert(0, FileSource(reading))
+        for file in self._next:
+            with suppress(OSError):
+                facts = file.path.stat()
+                self._settled[file.path.name] = (facts.st_size, facts.st_mtime_ns)
 
     def done(self, file: ByteSource) -> None:
         """Remember that a file was read."""
