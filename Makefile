@@ -4,6 +4,7 @@
 # make lint    ruff, mypy, clang-format, clang-tidy
 # make asan    under AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests, the fuzz targets' seeds, and all captures
 #              through the engine (the public ones too, where FLOWCLASS_CORPUS or a folder beside the checkout has them)
+# make tsan    the threaded engine under ThreadSanitizer: the C++ tests, and our captures through two shards
 # make fuzz    every fuzz target for FUZZ_SECONDS seconds, or for MINUTES minutes
 # make evaluate  how well the flows are told, view by view, written into docs/accuracy.md; the public captures' part where
 #              FLOWCLASS_CORPUS or a folder beside the checkout has them
@@ -94,6 +95,13 @@ asan: $(VENV)/.installed-tools
 	@$(TOOLS) cmake -S . -B build/asan $(SANITIZED) >build/asan.log || { cat build/asan.log; exit 1; }
 	@$(TOOLS) cmake --build build/asan >build/asan.log || { cat build/asan.log; exit 1; }
 	@$(TOOLS) ctest --test-dir build/asan --output-on-failure -j $(JOBS)
+
+# fuzz_engine compares one thread with two.
+tsan: $(VENV)/.installed-tools
+	@$(TOOLS) cmake -S . -B build/tsan $(subst address$(COMMA)undefined,thread,$(SANITIZED)) >build/tsan.log || { cat build/tsan.log; exit 1; }
+	@$(TOOLS) cmake --build build/tsan --target flowclass_tests fuzz_engine >build/tsan.log || { cat build/tsan.log; exit 1; }
+	@TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/native/flowclass_tests
+	@TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/fuzz/fuzz_engine -runs=0 datasets/captures
 
 fuzz: $(VENV)/.installed-tools
 	@$(TOOLS) cmake -S . -B $(FUZZ_BUILD) $(SANITIZED) $(if $(CLANG),-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang) \
