@@ -82,7 +82,7 @@ def test_no_server(tmp_path: Path, flowclass_command: Command) -> None:
     pytest.importorskip("nats")
     ended = flowclass_command("merge-stream", "nats://127.0.0.1:1", "-o", tmp_path / "out.jsonl")
     assert ended.code == 4
-    assert "is the server up" in ended.err
+    assert "start the server first" in ended.err
 
 
 def test_an_address_that_gives_no_records(flowclass_command: Command) -> None:

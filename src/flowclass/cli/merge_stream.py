@@ -64,6 +64,9 @@ def merge_stream(addresses: tuple[str, ...], **given: Any) -> int:
         _run(joiner, consumers, out, stop, given)
         out.write(joiner.finish())
         _finish(joiner, consumers, out)
+        unreadable = sum(consumer.unreadable for consumer in consumers)
+    if unreadable:
+        joiner.counts["unreadable"] += unreadable
     _say(joiner, given)
     return Exit.DONE if stop.signal is None else Exit.SIGNAL + stop.signal
 

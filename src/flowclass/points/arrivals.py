@@ -37,7 +37,15 @@ class Arrival:
 
 
 class Consumer(Protocol):
-    """Takes records from a broker. A message that is not done with comes again, to this consumer or the next."""
+    """Takes records from a broker. A message that is not done with comes again, to this consumer or the next.
+
+    Attributes
+    ----------
+    unreadable : int
+        Messages that hold no records.
+    """
+
+    unreadable: int
 
     def take(self, most: int, wait_s: float) -> list[Arrival]:
         """Give what came, at most so many messages; nothing where nothing came in time.
