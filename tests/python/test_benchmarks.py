@@ -73,7 +73,7 @@ def test_a_trace_is_made_once_and_again_for_other_options(tmp_path: Path, templa
 
 
 def test_traces_meet_size_flows_and_share(templates: list[Template]) -> None:
-    options = TraceOptions(size=20_000_000, flows=3000, seconds=30)
+    options = TraceOptions(size=66_000_000, flows=10_000, seconds=30)
     counts = copies(templates, options)
     octets = sum(int(count) * template.bytes for count, template in zip(counts, templates, strict=True))
     vpn = sum(int(count) for count, template in zip(counts, templates, strict=True) if template.is_vpn)

@@ -247,9 +247,7 @@ def test_errors(classified: pa.Table, tmp_path: Path, flowclass_command: Command
     pq.write_table(classified, run)
     empty.mkdir()
     assert flowclass_command("diff", run).code == 2
-    assert (
-        "\n  flowclass diff flows.parquet what_if.parquet --registry next.fcr\n" in flowclass_command("diff", "-h").out
-    )
+    assert "flowclass diff flows.parquet if.parquet --registry r.fcr\n" in flowclass_command("diff", "-h").out
     assert flowclass_command("diff", run, tmp_path / "none.parquet").code == 4
     assert flowclass_command("diff", run, empty).code == 4
     assert flowclass_command("diff", run, run, "--registry", POLICY).code == 5

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from capture_files import ETHERNET, exchange, pcap, pcapng
@@ -164,7 +166,8 @@ def test_internal_error_is_a_sentence(
 ) -> None:
     from flowclass.pipeline.batch import Run
 
-    def fail(self: Run) -> None:
+    def fail(self: Run) -> Iterator[Any]:
+        yield from ()
         raise RuntimeError("boom")
 
     monkeypatch.setattr(Run, "batches", fail)

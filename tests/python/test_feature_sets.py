@@ -20,8 +20,8 @@ PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def flows(captures: Path) -> flowclass.Result:
-    """Give flows of many kinds."""
-    some = {*sorted(captures.glob("*.pcap"))[::7], *captures.glob("*silent*")}
+    """Give flows of many kinds, among them those with silences in between."""
+    some = {*sorted(captures.glob("*.pcap"))[::7], *captures.glob("*silent*"), *captures.glob("*rekey*")}
     return flowclass.classify(sorted(some), options=flowclass.EngineOptions(features=True))
 
 
