@@ -42,9 +42,7 @@ class Archive {
     template <typename T>
     void up_to(T& value, T most) {
         if constexpr (std::is_enum_v<T>) {
-            auto number = static_cast<std::underlying_type_t<T>>(value);
-            self().number(number);
-            value = static_cast<T>(number);
+            value = static_cast<T>(kept(static_cast<std::underlying_type_t<T>>(value)));
         } else {
             self().number(value);
         }
@@ -54,37 +52,35 @@ class Archive {
         }
     }
     // Sections begin with a mark, so that a reader that is out of step does not go on.
-    void mark(std::uint32_t expected) {
-        std::uint32_t found = expected;
-        self().number(found);
-        self().require(found == expected);
-    }
+    void mark(std::uint32_t expected) { self().require(kept(expected) == expected); }
 
   private:
+    friend Self;
+    Archive() = default;
+
     Self& self() noexcept { return static_cast<Self&>(*this); }
+    // The number as it is saved, or as it was loaded.
+    template <std::integral T>
+    T kept(T number) {
+        self().number(number);
+        return number;
+    }
 
     template <typename T>
     void each(T& value) {
         if constexpr (std::same_as<T, bool>) {
-            auto number = static_cast<std::uint8_t>(value);
-            self().number(number);
+            const std::uint8_t number = kept(static_cast<std::uint8_t>(value));
             self().require(number <= 1);
             value = number == 1;
         } else if constexpr (CountedEnum<T>) {
             up_to(value, static_cast<T>(static_cast<std::underlying_type_t<T>>(T::count_) - 1));
         } else if constexpr (std::same_as<T, float>) {
-            auto bits = std::bit_cast<std::uint32_t>(value);
-            self().number(bits);
-            value = std::bit_cast<float>(bits);
+            value = std::bit_cast<float>(kept(std::bit_cast<std::uint32_t>(value)));
         } else if constexpr (std::same_as<T, double>) {
-            auto bits = std::bit_cast<std::uint64_t>(value);
-            self().number(bits);
-            value = std::bit_cast<double>(bits);
+            value = std::bit_cast<double>(kept(std::bit_cast<std::uint64_t>(value)));
         } else if constexpr (sizeof(T) == 16 && !std::is_class_v<T>) {
-            auto low = static_cast<std::uint64_t>(value);
-            auto high = static_cast<std::uint64_t>(value >> 64U);
-            self().number(low);
-            self().number(high);
+            const std::uint64_t low = kept(static_cast<std::uint64_t>(value));
+            const std::uint64_t high = kept(static_cast<std::uint64_t>(value >> 64U));
             value = static_cast<T>(high) << 64U | low;
         } else if constexpr (std::integral<T>) {
             self().number(value);

@@ -115,6 +115,7 @@ std::optional<base::Error> Engine::restore(base::Bytes state) {
     keep_names(loader, sources);
     loader.mark(kReader);
     std::vector<std::unique_ptr<Shard>> shards;
+    shards.reserve(options_.threads);
     for (std::uint32_t number = 0; number < options_.threads; ++number) {
         shards.push_back(std::make_unique<Shard>(options_, key, number, options_.threads));
     }

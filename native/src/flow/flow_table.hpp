@@ -64,7 +64,7 @@ class FlowTable {
     }
     // The second step of a burst: the index line is there now, fetch what a packet needs of the
     // slot it names. Gives that slot, as likely() does.
-    std::uint32_t prefetch_slot(std::uint64_t hash) const noexcept {
+    [[nodiscard]] std::uint32_t prefetch_slot(std::uint64_t hash) const noexcept {
         const std::uint32_t slot = likely(hash);
         if (slot != kNoSlot) {
             base::prefetch_front<kHotSlot>(slots_[slot]);
