@@ -136,7 +136,7 @@ class Engine {
                      const Judged& judged,
                      Range range);
     [[nodiscard]] static batch::FlowRow row_of(const EndedFlow& flow, const Shard& owner);
-    static void append_findings(batch::FlowRow& row,
+    static void append_findings(batch::FlowRow row,
                                 const EndedFlow& flow,
                                 const Shard& owner,
                                 batch::FlowBatchBuilder& builder);

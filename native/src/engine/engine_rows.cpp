@@ -182,7 +182,7 @@ batch::FlowRow Engine::row_of(const EndedFlow& flow, const Shard& owner) {
     return row;
 }
 
-void Engine::append_findings(batch::FlowRow& row,
+void Engine::append_findings(batch::FlowRow row,
                              const EndedFlow& flow,
                              const Shard& owner,
                              batch::FlowBatchBuilder& builder) {
