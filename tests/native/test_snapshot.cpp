@@ -69,7 +69,7 @@ class File {
   public:
     explicit File(const std::vector<std::uint8_t>& octets)
         : words_((octets.size() + 7) / 8), size_(octets.size()) {
-        std::memcpy(words_.data(), octets.data(), octets.size());
+        std::copy(octets.begin(), octets.end(), this->octets().begin());
     }
     [[nodiscard]] std::span<std::uint8_t> octets() {
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): octets of the words
