@@ -1,6 +1,7 @@
 // A snapshot that holds is opened where it lies and judges as what it was written from; each thing
 // in it that does not hold is refused with a sentence of its own, and no cut or flipped bit leads a
 // look-up outside it.
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <random>
