@@ -89,6 +89,7 @@ lint: $(VENV)/.installed-tools
 SANITIZED = -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DFLOWCLASS_FUZZ=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 	-DFLOWCLASS_SANITIZE=address,undefined
 CLANG := $(shell command -v clang++ 2>/dev/null)
+FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.cpp,%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 FUZZ_BUILD = build/$(if $(CLANG),fuzz,asan)
 
 asan: $(VENV)/.installed-tools
@@ -106,9 +107,10 @@ tsan: $(VENV)/.installed-tools
 fuzz: $(VENV)/.installed-tools
 	@$(TOOLS) cmake -S . -B $(FUZZ_BUILD) $(SANITIZED) $(if $(CLANG),-DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang) \
 		>build/fuzz.log || { cat build/fuzz.log; exit 1; }
-	@$(TOOLS) cmake --build $(FUZZ_BUILD) >build/fuzz.log || { cat build/fuzz.log; exit 1; }
+	@$(TOOLS) cmake --build $(FUZZ_BUILD) --target $(addprefix fuzz_,$(FUZZ_TARGETS)) >build/fuzz.log \
+		|| { cat build/fuzz.log; exit 1; }
 	@$(BIN)/python tests/fuzz/seeds.py build/seeds
-	@for target in $(patsubst tests/fuzz/fuzz_%.cpp,%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp))); do \
+	@for target in $(FUZZ_TARGETS); do \
 		echo "fuzz_$$target, $(FUZZ_SECONDS) s"; \
 		known=$$(ls -d tests/fuzz/corpus/$$target 2>/dev/null); \
 		mkdir -p build/found/$$target; \
