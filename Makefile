@@ -64,14 +64,16 @@ test-native: $(VENV)/.installed-tools
 	@$(TOOLS) cmake --build build/tests >build/tests.log || { cat build/tests.log; exit 1; }
 	@$(TOOLS) ctest --test-dir build/tests --output-on-failure
 
+# The engines' own modules import what test-engines installs.
 test-python: $(VENV)/.installed-tools
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) --doctest-modules --pyargs flowclass
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --doctest-modules --ignore-glob='*/distributed/engines/*' --pyargs flowclass
 
 test-engines: $(VENV)/.installed-tools
 	@$(BIN)/python -m pip install -q $(foreach engine,$(ENGINES),'flowclass[$(engine)]') >build/install.log 2>&1 \
 		|| { cat build/install.log; exit 1; }
 	@FLOWCLASS_REQUIRE="$$FLOWCLASS_REQUIRE $(ENGINES)" $(BIN)/python -m pytest tests/distributed/test_engines.py
+	@$(BIN)/python -m pytest --doctest-modules --pyargs flowclass.distributed
 
 lint: $(VENV)/.installed-tools
 	@$(BIN)/ruff check .
