@@ -35,8 +35,9 @@ class Engine:
         context.enable_progress_bars = False
         rows = [{"place": place, "message": message} for place, message in enumerate(messages)]
         tasks = ray.data.from_items(rows, override_num_blocks=len(rows))
+        at_once = ray.data.TaskPoolStrategy(size=self._workers)
         try:
-            for row in tasks.map(_perform, num_cpus=1, concurrency=self._workers).iter_rows():
+            for row in tasks.map(_perform, num_cpus=1, compute=at_once).iter_rows():
                 yield row["place"], read_answer(row["answer"])
         except ray.exceptions.RayError as problem:
             raise FlowclassError(f"Ray ended the run: {problem}") from problem
