@@ -1,4 +1,7 @@
-"""A nats-server of the test's own, and what it keeps."""
+"""A nats-server of the test's own, and what it keeps; the broker that Kafka's client has inside for tests.
+
+The latter speaks Kafka's protocol over a socket of this machine. It is not Apache Kafka.
+"""
 
 from __future__ import annotations
 
@@ -62,3 +65,13 @@ def ask_nats(port: int, ask: Any) -> Any:
             await client.close()
 
     return asyncio.run(run())
+
+
+@contextmanager
+def kafka_broker() -> Iterator[tuple[Any, str]]:
+    """Give the client's library, and the address of the broker inside it."""
+    library = pytest.importorskip("confluent_kafka", reason="the client of Kafka is not installed")
+    owner = library.Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
+    [broker] = owner.list_topics(timeout=10).brokers.values()
+    yield library, f"{broker.host}:{broker.port}"
+    owner.flush(1)

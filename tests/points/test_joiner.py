@@ -153,3 +153,25 @@ def test_the_order_of_arrival_changes_nothing(flows: list[tuple[str, int, int]],
     shuffled, _ = _joined(mixed, wide)
     assert sorted(map(repr, straight)) == sorted(map(repr, shuffled))
     assert {row["community_id"] for row in straight} == {name for name, _, _ in flows}
+
+
+def test_a_lane_that_holds_records_of_before_is_waited_for() -> None:
+    """Two partitions of one point: what the second holds is not late because the first came in sooner."""
+    joiner = Joiner()
+    joiner.expect("east[1]")
+    joiner.expect("west[0]")
+    rows = [
+        ("east", "east[0]", _record("f", 1, 2)),
+        ("east", "east[0]", _record("g", 3000, 3001)),
+        ("east", "east[1]", _record("h", 1, 2)),
+    ]
+    for number, (point, lane, record) in enumerate(rows):
+        assert list(joiner.add(Arrival(point=point, lane=lane, record=record, token=(0, number)))) == []
+        assert list(joiner.ready()) == []
+    west = Arrival(point="west", lane="west[0]", record=_record("f", 1, 2), token=(0, 3))
+    assert list(joiner.add(west)) == []
+    assert list(joiner.ready()) == []  # the other partition and west may still have more of that time
+    joiner.forget("west[0]")
+    joiner.forget("east[1]")
+    out = {row["community_id"]: [seen["point"] for seen in row["observed_by"]] for row in joiner.ready()}
+    assert out == {"f": ["east", "west"], "h": ["east"]}

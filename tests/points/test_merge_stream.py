@@ -33,8 +33,8 @@ def _send(flowclass_command: Command, capture: Path, port: int, point: str) -> i
 def _merged(
     flowclass_command: Command, port: int, out: Path, *more: str
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    address = f"nats://127.0.0.1:{port}/flowclass.>"
-    ended = flowclass_command("merge-stream", address, "-o", out, "--end-after", "1s", "--json")
+    addresses = [f"nats://127.0.0.1:{port}/flowclass.{name}.>" for name in ("flows", "verdicts")]
+    ended = flowclass_command("merge-stream", *addresses, "-o", out, "--end-after", "1s", "--json")
     assert ended.code == 0, ended.err
     return [json.loads(line) for line in out.read_text().splitlines()], json.loads(ended.out)
 
@@ -76,6 +76,24 @@ def test_arrow_messages(nats_port: int, captures: Path, tmp_path: Path, flowclas
     assert flowclass_command(captures / "dns-udp.pcap", "-o", address, "--format", "arrow", "-q").code == 0
     rows, _ = _merged(flowclass_command, nats_port, tmp_path / "joined.jsonl")
     assert {row["protocol"] for row in rows if row["kind"] == "flow"} >= {"dns"}
+
+
+def test_a_message_that_comes_again_while_its_flow_waits(
+    nats_port: int, captures: Path, flowclass_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flowclass.points.nats import Consumer
+    from flowclass.sinks.address import parse
+
+    monkeypatch.setattr("flowclass.points.nats.ACK_WAIT_S", 0.2)
+    flows = _send(flowclass_command, captures / "dns-udp.pcap", nats_port, "east")
+    address = parse(f"nats://127.0.0.1:{nats_port}/{SUBJECT}.>", consumed=True)
+    consumer = Consumer(address, group="test", most_pending=1000)
+    held = consumer.take(1000, 5)
+    assert len(held) == flows
+    assert consumer.take(flows, 5) == []  # all of them again
+    consumer.done([arrival.token for arrival in held])
+    assert consumer.take(1, 0.6) == []  # they were acknowledged
+    consumer.close()
 
 
 def test_no_server(tmp_path: Path, flowclass_command: Command) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from brokers import STREAM, ask_nats, nats_server
+from brokers import STREAM, ask_nats, kafka_broker, nats_server
 from conftest import Command
 from flow_rows import SCHEMA, batch_of, numbered
 
@@ -111,12 +111,8 @@ def test_nats_drops_what_no_stream_takes(nats_port: int) -> None:
 
 @pytest.fixture
 def kafka() -> Iterator[tuple[Any, str]]:
-    """Give the client's library, and the address of the broker inside it."""
-    library = pytest.importorskip("confluent_kafka", reason="the client of Kafka is not installed")
-    owner = library.Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
-    [broker] = owner.list_topics(timeout=10).brokers.values()
-    yield library, f"{broker.host}:{broker.port}"
-    owner.flush(1)
+    with kafka_broker() as found:
+        yield found
 
 
 def _consumed(library: Any, broker: str, topic: str, count: int) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from flowclass.errors import OutputError
 from flowclass.pipeline.stop import Stop
 from flowclass.points.arrivals import Consumer, open_consumer
 from flowclass.points.joiner import Joiner, JoinOptions
-from flowclass.sinks.address import parse
+from flowclass.sinks.address import Address, parse
 from flowclass.types import SECOND_NS
 
 AT_ONCE = 512
@@ -31,7 +32,7 @@ WAIT_S = 0.5
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @with_config
 @click.option("-o", "--output", metavar="FILE|-", default="-", help="JSON lines are added here; - is standard output.")
-@setting("--group", default="flowclass-merge", show_default=True, help="What the broker remembers this consumer by.")
+@setting("--group", default="flowclass-merge", show_default=True, help="What the broker knows this consumer by.")
 @setting("--slack", type=duration, default="2s", show_default=True, help="By which the points' clocks may differ.")
 @setting("--wait", type=duration, default="150s", show_default=True, help="In the records' time: for other points.")
 @setting(
@@ -48,17 +49,18 @@ def merge_stream(addresses: tuple[str, ...], **given: Any) -> int:
     the topic flowclass.flows.v1.*, and what a message came by names its observation point. A flow that several points
     saw goes out once, by who knows most of it, with all of them in observed_by. Early verdicts go out as they come.
 
+    Where there are several addresses their names are added to the group's.
+
     What is not written yet comes again after a restart: a record may be written twice, none is lost.
     """
     joiner = Joiner(JoinOptions(slack_ns=given["slack"], wait_ns=given["wait"], most=given["most"]))
     stop = Stop()
     with ExitStack() as held:
-        consumers = [
-            open_consumer(parse(address, consumed=True), group=given["group"], most_pending=2 * given["most"])
-            for address in addresses
-        ]
-        for consumer in consumers:
-            held.callback(consumer.close)
+        consumers: list[Consumer] = []
+        for address in (parse(address, consumed=True) for address in addresses):
+            group = _group(given["group"], address, alone=len(addresses) == 1)
+            consumers.append(open_consumer(address, group=group, most_pending=2 * given["most"]))
+            held.callback(consumers[-1].close)
         out = _Lines(given["output"], held)
         held.enter_context(stop.on_signals())
         _run(joiner, consumers, out, stop, given)
@@ -69,6 +71,11 @@ def merge_stream(addresses: tuple[str, ...], **given: Any) -> int:
         joiner.counts["unreadable"] += unreadable
     _say(joiner, given)
     return Exit.DONE if stop.signal is None else Exit.SIGNAL + stop.signal
+
+
+def _group(group: str, address: Address, *, alone: bool) -> str:
+    """Give each address a group of its own where there are several: members of one group must ask for the same."""
+    return group if alone else f"{group}-{re.sub('[^A-Za-z0-9]+', '-', address.name).strip('-')}"
 
 
 class _Lines:
@@ -113,13 +120,18 @@ def _run(joiner: Joiner, consumers: list[Consumer], out: _Lines, stop: Stop, giv
         for consumer in consumers:
             arrivals = consumer.take(AT_ONCE, WAIT_S / len(consumers))
             now = time.monotonic()
+            for lane in consumer.expected():
+                heard[lane] = now
+                joiner.expect(lane)
             for arrival in arrivals:
-                last = heard[arrival.point] = now
+                last = heard[arrival.lane or arrival.point] = now
                 out.write(joiner.add(arrival))
         now = time.monotonic()
-        for point in [point for point, when in heard.items() if now - when > given["silence"] / SECOND_NS]:
-            joiner.forget(point)
-            del heard[point]
+        if not all(consumer.settled for consumer in consumers):
+            last = now
+        for lane in [lane for lane, when in heard.items() if now - when > given["silence"] / SECOND_NS]:
+            joiner.forget(lane)
+            del heard[lane]
         out.write(joiner.ready())
         _finish(joiner, consumers, out)
         if given["end_after"] is not None and now - last > given["end_after"] / SECOND_NS:

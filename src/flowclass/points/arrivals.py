@@ -29,11 +29,14 @@ class Arrival:
         By the columns of the flow record, as JSON lines have them; or of an early verdict.
     token : tuple
         What the consumer knows its message by. Several records may have one.
+    lane : str
+        What the point's records come by in their order: a partition of its topic; empty where the point has one.
     """
 
     point: str
     record: dict[str, Any]
     token: Token
+    lane: str = ""
 
 
 class Consumer(Protocol):
@@ -43,9 +46,15 @@ class Consumer(Protocol):
     ----------
     unreadable : int
         Messages that hold no records.
+    settled : bool
+        Whether the broker has said by now what is this consumer's. Before, it means nothing that nothing comes.
     """
 
     unreadable: int
+
+    @property
+    def settled(self) -> bool:
+        """Say so."""
 
     def take(self, most: int, wait_s: float) -> list[Arrival]:
         """Give what came, at most so many messages; nothing where nothing came in time.
@@ -55,6 +64,9 @@ class Consumer(Protocol):
         SourceError
             When the broker is gone.
         """
+
+    def expected(self) -> list[str]:
+        """Give the lanes, found since the last call, that hold records from before: they are waited for."""
 
     def done(self, tokens: Iterable[Token]) -> None:
         """Say that messages are done with, once for each record in them."""

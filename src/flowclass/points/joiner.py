@@ -19,6 +19,7 @@ from flowclass.types import SECOND_NS, check_range
 
 TIERS = ("none", "possible", "probable", "confirmed")
 _MOST_NS = 24 * 3600 * SECOND_NS
+_BEFORE_ALL = -(1 << 63)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -109,11 +110,6 @@ class Joiner:
         self._verdicts: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._done: list[Token] = []
 
-    @property
-    def points(self) -> list[str]:
-        """Those that are waited for."""
-        return sorted(self._clocks)
-
     def add(self, arrival: Arrival) -> Iterator[dict[str, Any]]:
         """Take a record; give what goes out at once: an early verdict, a record that cannot be joined."""
         record = arrival.record
@@ -131,7 +127,8 @@ class Joiner:
             yield from self._early(arrival, name[0], start)
             return
         self.counts["records"] += 1
-        self._clocks[arrival.point] = max(self._clocks.get(arrival.point, end), end)
+        lane = arrival.lane or arrival.point
+        self._clocks[lane] = max(self._clocks.get(lane, end), end)
         if self._is_repeated((arrival.point, name[1], name[2])):
             self.counts["repeated"] += 1
             self._done.append(arrival.token)
@@ -143,9 +140,13 @@ class Joiner:
             return
         self._wait(name[0], start, end, arrival)
 
-    def forget(self, point: str) -> None:
-        """Wait no longer for a point that is silent; its next record brings it back."""
-        self._clocks.pop(point, None)
+    def expect(self, lane: str) -> None:
+        """Wait for a lane that holds records of before: until its first one came, no flow is complete."""
+        self._clocks.setdefault(lane, _BEFORE_ALL)
+
+    def forget(self, lane: str) -> None:
+        """Wait no longer for a lane, or point, that is silent; its next record brings it back."""
+        self._clocks.pop(lane, None)
 
     def ready(self) -> Iterator[dict[str, Any]]:
         """Give the flows of which no more can come, and those for which there is no room."""
