@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowclass import _core
 from flowclass._core import FileSlices
-from flowclass.errors import ConfigError
+from flowclass.errors import ConfigError, SourceError
 from flowclass.schema import VERSION_DIGITS
 from flowclass.types import MAX_THREADS, EngineOptions, UserFunction, check_range
 
@@ -180,17 +180,26 @@ class Engine:
         return Carried(**_core.take_carried(self._native))
 
     def push_carried(self, packets: Carried) -> None:
-        """Take packets that engines over pieces have left, in the order of the stream."""
-        _core.push_carried(
-            self._native,
-            packets.times,
-            packets.clocks,
-            packets.frames,
-            packets.wire_lengths,
-            packets.link_types,
-            packets.offsets,
-            packets.octets,
-        )
+        """Take packets that engines over pieces have left, in the order of the stream.
+
+        Raises
+        ------
+        SourceError
+            When the columns cannot be what an engine left. None of the packets was taken.
+        """
+        try:
+            _core.push_carried(
+                self._native,
+                packets.times,
+                packets.clocks,
+                packets.frames,
+                packets.wire_lengths,
+                packets.link_types,
+                packets.offsets,
+                packets.octets,
+            )
+        except ValueError as problem:
+            raise SourceError(f"what a piece left is refused: {problem}; run again") from problem
 
     def end_source(self) -> dict[str, Any]:
         """Say that the capture is over; give the report of it."""

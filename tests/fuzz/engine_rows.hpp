@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -71,7 +72,8 @@ struct Row {
     std::int16_t tier = 0;
     std::int16_t end_reason = 0;
     std::int16_t registry_match = 0;
-    friend bool operator==(const Row&, const Row&) = default;
+    std::uint64_t packet_first = 0;
+    friend auto operator<=>(const Row&, const Row&) = default;
 };
 
 inline std::string text(const batch::FlowBatch& rows, std::string_view name, std::size_t row) {
@@ -98,7 +100,8 @@ inline void take(std::vector<batch::FlowBatch> batches, std::vector<Row>& rows) 
                             values<std::int16_t>(ready, "protocol")[row],
                             values<std::int16_t>(ready, "tier")[row],
                             values<std::int16_t>(ready, "end_reason")[row],
-                            values<std::int16_t>(ready, "registry_match")[row]});
+                            values<std::int16_t>(ready, "registry_match")[row],
+                            values<std::uint64_t>(ready, "packet_first")[row]});
         }
     }
 }

@@ -1,10 +1,11 @@
-"""Writes the seeds of the fuzz targets into a folder, one below it a target.
+"""Writes the seeds of the fuzz targets into a folder, one below it a target, and beside it their dictionaries.
 
-Captures are the beginnings of our own; frames of them, in the form of fuzz_decode.cpp; the fingerprint vectors, in the
-form of fuzz_match.cpp, those with a hello also in that of fuzz_hello.cpp; for the registry octets at random, always the
-same, as any octets are registrations to it; for snapshots places and octets to write over a good file; for the
-C ABI calls in a sensible order, with captures and vectors for arguments, and calls at random; for the beginnings of TCP
-streams segments in order, shuffled, repeated, overlapping and cut.
+Captures are the beginnings of our own; frames of them and one of every link type, in the form of fuzz_decode.cpp; the
+fingerprint vectors, in the form of fuzz_match.cpp, those with a hello also in that of fuzz_hello.cpp; for the registry
+octets at random, always the same, as any octets are registrations to it; for snapshots places and octets to write over
+a good file; for pieces captures with cuts and pauses in them; for the C ABI calls in a sensible order, with captures
+and vectors for arguments, and calls at random; for the beginnings of TCP streams segments in order, shuffled, repeated,
+overlapping and cut.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ import random
 import struct
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from dictionaries import dictionaries
+from link_frames import frame
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURES = ROOT / "datasets" / "captures"
@@ -42,10 +47,13 @@ def decode_seeds() -> Iterator[tuple[str, bytes]]:
             if at + 16 > len(octets):
                 break
             (captured,) = struct.unpack_from("<I", octets, at + 8)
-            frame = octets[at + 16 : at + 16 + captured]
-            seed += struct.pack(">BBH", LINK_TYPES.index(link_type), 0, len(frame)) + frame
+            kept = octets[at + 16 : at + 16 + captured]
+            seed += struct.pack(">BBH", LINK_TYPES.index(link_type), 0, len(kept)) + kept
             at += 16 + captured
         yield path.stem, seed
+    for index, link_type in enumerate(LINK_TYPES):
+        octets = frame(link_type)
+        yield f"link-{link_type}", struct.pack(">BBH", index, 0, len(octets)) + octets
 
 
 def packet_octets(row: dict[str, Any]) -> bytes:
@@ -127,6 +135,33 @@ def checkpoint_seeds() -> Iterator[tuple[str, bytes]]:
         yield f"{path.name}-damaged", bytes([number % 16, 3, 0xA0, 0]) + writes + octets
 
 
+def pieces_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give captures with cuts and pauses in them, some whose columns are damaged; and columns at random."""
+    numbers = random.Random(20240305)
+    for number, path in enumerate(sorted(CAPTURES.glob("*.pcap"))):
+        octets = path.read_bytes()[:CAPTURE_OCTETS]
+        how = number % 16 * 2 & 0x1E
+        for pauses in (0, 1, 4):
+            cuts = 1 + numbers.randrange(7)
+            plan = bytes([how, cuts | pauses << 3, numbers.choice([0, 5, 60])]) + numbers.randbytes(2 * cuts)
+            plan += b"".join(
+                struct.pack(">Hh", numbers.randrange(65_536), numbers.choice([1, 100, 140, 3000, -1, -30, -200]))
+                for _ in range(pauses)
+            )
+            yield f"{path.name}-{pauses}", plan + octets
+        writes = b"".join(
+            struct.pack(">IB", numbers.randrange(1 << 14), numbers.choice([0, 1, 254, 255])) for _ in range(2)
+        )
+        yield f"{path.name}-damaged", bytes([how | 64, 1, 5, 128, 0, 2]) + writes + octets
+    frames = [frame(1) for _ in range(8)]
+    for name, shift in (("good", 0), ("outside", 200), ("before", -70)):
+        rows = b"".join(
+            struct.pack(">qqHHBh", row * 10**9, row * 10**9, row, len(frames[0]), 1, row * len(frames[0]) + shift)
+            for row in range(1, 9)
+        )
+        yield f"columns-{name}", bytes([128, 0, 0, 8]) + rows + b"".join(frames)
+
+
 def capi_seeds() -> Iterator[tuple[str, bytes]]:
     """Give sequences of calls in the form of fuzz_capi.cpp: captures in chunks, heads, and octets at random."""
     registry = bytes([1, 1, 1])
@@ -171,25 +206,30 @@ def tcp_prefix_seeds() -> Iterator[tuple[str, bytes]]:
         yield f"segments-{index:02}", struct.pack(">I", first) + b"".join(near[:190]) + far
 
 
+MAKERS: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
+    "capture": capture_seeds,
+    "engine": capture_seeds,
+    "decode": decode_seeds,
+    "match": match_seeds,
+    "hello": hello_seeds,
+    "registry": registry_seeds,
+    "snapshot": snapshot_seeds,
+    "checkpoint": checkpoint_seeds,
+    "pieces": pieces_seeds,
+    "capi": capi_seeds,
+    "tcp_prefix": tcp_prefix_seeds,
+}
+
+
 def main(folder: Path) -> None:
-    """Write all seeds below a folder."""
-    makers = {
-        "capture": capture_seeds,
-        "engine": capture_seeds,
-        "decode": decode_seeds,
-        "match": match_seeds,
-        "hello": hello_seeds,
-        "registry": registry_seeds,
-        "snapshot": snapshot_seeds,
-        "checkpoint": checkpoint_seeds,
-        "capi": capi_seeds,
-        "tcp_prefix": tcp_prefix_seeds,
-    }
-    for target, make in makers.items():
+    """Write all seeds and dictionaries below a folder."""
+    for target, make in MAKERS.items():
         place = folder / target
         place.mkdir(parents=True, exist_ok=True)
         for name, octets in make():
             (place / name).write_bytes(octets)
+    for target, text in dictionaries(packet_octets).items():
+        (folder / f"{target}.dict").write_text(text)
 
 
 if __name__ == "__main__":

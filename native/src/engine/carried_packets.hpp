@@ -1,6 +1,7 @@
 // Packets of a piece that are left to the run that joins pieces, as columns. Takes: views, which
 // are copied. Gives: them back as views. The octets of all lie one behind the other; packet n has
-// [offsets[n], offsets[n + 1]).
+// [offsets[n], offsets[n + 1]). In between they are a file that anyone may have changed: views_of()
+// believes nothing of it.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "base/byte_reader.hpp"
+#include "base/status.hpp"
 #include "base/time.hpp"
 #include "packet/packet_view.hpp"
 
@@ -34,5 +37,20 @@ struct CarriedPackets {
         offsets.push_back(static_cast<std::int64_t>(octets.size()));
     }
 };
+
+// What came back of them, borrowed.
+struct CarriedColumns {
+    std::span<const base::TimeNs> times;
+    std::span<const base::TimeNs> clocks;
+    std::span<const std::uint64_t> frames;
+    std::span<const std::uint32_t> wire_lengths;
+    std::span<const std::uint32_t> link_types;
+    std::span<const std::int64_t> offsets;
+    base::Bytes octets;
+};
+
+// Views into the octets, as Engine::push_carried() takes them beside the clocks; or why the columns
+// cannot be what an engine left.
+base::Result<std::vector<packet::PacketView>> views_of(const CarriedColumns& columns);
 
 }  // namespace flowclass::engine

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
-#include <vector>
 
 #include "engine/engine.hpp"
 #include "engine/piece_scan.hpp"
@@ -69,31 +69,9 @@ nb::dict take_carried(Engine& engine) {
     return out;
 }
 
-// The columns come from a file that another task wrote: what they say of the octets is checked.
-std::vector<packet::PacketView> views_of(const Input<std::int64_t>& times,
-                                         const Input<std::uint64_t>& frames,
-                                         const Input<std::uint32_t>& wire_lengths,
-                                         const Input<std::uint32_t>& link_types,
-                                         const Input<std::int64_t>& offsets,
-                                         base::Bytes octets) {
-    const std::size_t count = times.size();
-    if (frames.size() != count || wire_lengths.size() != count || link_types.size() != count ||
-        offsets.size() != count + 1) {
-        throw nb::value_error("the columns of carried packets are not of one length");
-    }
-    std::vector<packet::PacketView> views;
-    views.reserve(count);
-    for (std::size_t row = 0; row < count; ++row) {
-        const std::int64_t begin = offsets(row);
-        const std::int64_t end = offsets(row + 1);
-        if (begin < 0 || end < begin || static_cast<std::uint64_t>(end) > octets.size()) {
-            throw nb::value_error("the offsets of carried packets lie outside their octets");
-        }
-        const base::Bytes bytes =
-            octets.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-        views.push_back({times(row), bytes, wire_lengths(row), link_types(row), frames(row)});
-    }
-    return views;
+template <typename T>
+std::span<const T> span_of(const Input<T>& column) {
+    return {column.data(), column.size()};
 }
 
 void push_carried(Engine& engine,
@@ -105,13 +83,18 @@ void push_carried(Engine& engine,
                   Input<std::int64_t> offsets,
                   nb::handle octets) {
     const Borrowed borrowed(octets);
-    if (clocks.size() != times.size()) {
-        throw nb::value_error("the columns of carried packets are not of one length");
+    const auto views = engine::views_of({.times = span_of(times),
+                                         .clocks = span_of(clocks),
+                                         .frames = span_of(frames),
+                                         .wire_lengths = span_of(wire_lengths),
+                                         .link_types = span_of(link_types),
+                                         .offsets = span_of(offsets),
+                                         .octets = borrowed.bytes()});
+    if (!views.ok()) {
+        throw nb::value_error(views.error().c_str());
     }
-    const std::vector<packet::PacketView> views =
-        views_of(times, frames, wire_lengths, link_types, offsets, borrowed.bytes());
     const nb::gil_scoped_release released;
-    engine.push_carried(views, {clocks.data(), clocks.size()});
+    engine.push_carried(views.value(), span_of(clocks));
 }
 
 }  // namespace

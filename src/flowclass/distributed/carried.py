@@ -17,6 +17,7 @@ from flowclass.errors import SourceError
 from flowclass.sources import Part
 
 _COLUMNS = ("times", "clocks", "frames", "wire_lengths", "link_types")
+_TYPES = dict(zip(_COLUMNS, ("int64", "int64", "uint64", "uint32", "uint32"), strict=True)) | {"octets": "large_binary"}
 
 
 def save(packets: Carried, path: Path, partitions: int) -> None:
@@ -59,8 +60,9 @@ def load(folder: Folder, name: str, partition: int) -> Carried:
     try:
         with folder.open(name) as file:
             batch = pa.ipc.open_file(file).get_batch(partition)
+            batch.validate(full=True)
             return _carried(batch)
-    except (OSError, pa.ArrowInvalid, KeyError, IndexError) as problem:
+    except (OSError, ValueError, LookupError, MemoryError, pa.ArrowException) as problem:
         raise SourceError(
             f"{shown(folder.place)}/{name}: what a piece left cannot be read: {problem}; run again"
         ) from problem
@@ -106,10 +108,16 @@ def _none(table: Any) -> Any:
 
 
 def _carried(batch: Any) -> Carried:
+    """Give the columns of a batch, whose octets are sound but may be anybody's."""
+    if {name: str(batch.schema.field(name).type) for name in batch.schema.names} != _TYPES:
+        raise ValueError(f"it has the columns {', '.join(batch.schema.names)}")
+    if any(column.null_count for column in batch.columns):
+        raise ValueError("a value is missing")
     octets = batch.column("octets")
-    _, offsets, data = octets.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[octets.offset : octets.offset + len(octets) + 1]
-    held = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
     columns = {name: np.ascontiguousarray(batch.column(name).to_numpy(zero_copy_only=False)) for name in _COLUMNS}
-    bounds = np.zeros(1, np.int64) if len(octets) == 0 else bounds
+    bounds, held = np.zeros(1, np.int64), np.zeros(0, np.uint8)
+    if len(octets):
+        _, offsets, data = octets.buffers()
+        bounds = np.frombuffer(offsets, np.int64)[octets.offset : octets.offset + len(octets) + 1]
+        held = np.frombuffer(data, np.uint8) if data is not None and data.size else held
     return Carried(**columns, partitions=np.zeros(0, np.uint32), offsets=np.ascontiguousarray(bounds), octets=held)
