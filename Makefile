@@ -115,8 +115,10 @@ fuzz: $(VENV)/.installed-tools
 	@for target in $(FUZZ_TARGETS); do \
 		echo "fuzz_$$target, $(FUZZ_SECONDS) s"; \
 		known=$$(ls -d tests/fuzz/corpus/$$target 2>/dev/null); \
+		words=build/seeds/$$target.dict; \
 		mkdir -p build/found/$$target; \
 		$(FUZZ_BUILD)/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -runs=-1 -print_final_stats=1 $(FUZZ_LIMITS) -artifact_prefix=build/found/$$target- \
+			$$(test ! -f $$words || echo -dict=$$words) \
 			build/found/$$target build/seeds/$$target $$known || exit 1; \
 	done
 
