@@ -23,9 +23,12 @@ target_compile_options(flowclass_options INTERFACE -Wall -Wextra -Wconversion -W
 if(FLOWCLASS_WERROR)
     target_compile_options(flowclass_options INTERFACE -Werror)
 endif()
+if(FLOWCLASS_ASSERTIONS OR FLOWCLASS_SANITIZE)
+    target_compile_definitions(flowclass_options INTERFACE _GLIBCXX_ASSERTIONS)
+endif()
 if(FLOWCLASS_SANITIZE)
     # Not vptr: it reads the type information that the core is built without.
     target_compile_options(flowclass_options INTERFACE
-        -fsanitize=${FLOWCLASS_SANITIZE} -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -g -D_GLIBCXX_ASSERTIONS)
+        -fsanitize=${FLOWCLASS_SANITIZE} -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
     target_link_options(flowclass_options INTERFACE -fsanitize=${FLOWCLASS_SANITIZE})
 endif()
