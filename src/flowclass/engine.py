@@ -32,7 +32,9 @@ class Carried:
     clocks : ndarray of int64, shape (n,)
         Greatest time of the piece so far, ns since 1970 UTC.
     frames : ndarray of uint64, shape (n,)
-        Numbers within the piece, from 1.
+        Numbers within the source, from 1.
+    sources : ndarray of uint32, shape (n,)
+        Of the piece, from 0, in the order begun.
     wire_lengths : ndarray of uint32, shape (n,)
         Octets that the frames had on the wire.
     link_types : ndarray of uint32, shape (n,)
@@ -48,6 +50,7 @@ class Carried:
     times: NDArray[np.int64]
     clocks: NDArray[np.int64]
     frames: NDArray[np.uint64]
+    sources: NDArray[np.uint32]
     wire_lengths: NDArray[np.uint32]
     link_types: NDArray[np.uint32]
     partitions: NDArray[np.uint32]
@@ -320,21 +323,25 @@ class UserFunctions:
             self.faults[name] = (before[0] + failed, before[1] + refused)
 
 
-def scan_piece(chunks: Iterable[bytes | bytearray | memoryview], *, idle_timeout_ns: int, slack_ns: int) -> PieceFacts:
+def scan_piece(
+    captures: Iterable[Iterable[bytes | bytearray | memoryview]], *, idle_timeout_ns: int, slack_ns: int
+) -> PieceFacts:
     """Look at a piece of a stream for the first time: when its packets are, which address pairs come near its borders.
 
     Parameters
     ----------
-    chunks : iterable of bytes-like
-        The octets of one capture, cut anywhere.
+    captures : iterable of iterable of bytes-like
+        In the order in which the engine will take them: the octets of each, cut anywhere.
     idle_timeout_ns : int
         Of the engine that will go over the piece, ns.
     slack_ns : int
         By which pieces may overlap in time, ns.
     """
     scan = _core.PieceScan(idle_timeout_ns=idle_timeout_ns, slack_ns=slack_ns)
-    for chunk in chunks:
-        scan.push(chunk)
+    for chunks in captures:
+        scan.begin_source()
+        for chunk in chunks:
+            scan.push(chunk)
     facts = scan.finish()
     return PieceFacts(
         packets=facts["packets"],

@@ -21,13 +21,14 @@ from flowclass.errors import SourceError
 
 NAME = "left.arrow"
 PARTITIONS = 2
+FILES = ["a.pcap", "b.pcap"]
 
 
 @pytest.fixture(scope="module")
 def left() -> Carried:
     """Give all packets of a short capture: nothing of it is far from its borders."""
     data = pcap(exchange(20))
-    facts = scan_piece([data], idle_timeout_ns=10**9, slack_ns=0)
+    facts = scan_piece([[data]], idle_timeout_ns=10**9, slack_ns=0)
     engine = Engine(EngineOptions(memcap=1 << 20), border=facts.border)
     engine.begin_source("piece")
     engine.push(data)
@@ -46,10 +47,27 @@ def pushed(packets: Carried) -> int:
 
 
 def test_all_partitions_together_are_what_was_left(left: Carried, tmp_path: Path) -> None:
-    save(left, tmp_path / NAME, PARTITIONS)
-    parts = [load(Folder(str(tmp_path)), NAME, partition) for partition in range(PARTITIONS)]
+    save(left, tmp_path / NAME, PARTITIONS, FILES)
+    parts = [part for partition in range(PARTITIONS) for _, part in load(Folder(str(tmp_path)), NAME, partition)]
     assert sum(pushed(part) for part in parts) == len(left.times)
     assert sorted(time for part in parts for time in part.times) == sorted(left.times)
+
+
+def test_packets_of_several_files_come_by_file(left: Carried, tmp_path: Path) -> None:
+    two = dataclasses.replace(left, sources=np.repeat(np.array([0, 1], np.uint32), [7, 13]))
+    save(two, tmp_path / NAME, 1, FILES)
+    found = load(Folder(str(tmp_path)), NAME, 0)
+    assert [(name, part.frames.tolist()) for name, part in found] == [
+        ("a.pcap", list(range(1, 8))),
+        ("b.pcap", list(range(8, 21))),
+    ]
+    assert [pushed(part) for _, part in found] == [7, 13]
+
+
+def test_a_file_that_it_does_not_name_is_refused(left: Carried, tmp_path: Path) -> None:
+    save(dataclasses.replace(left, sources=left.sources + np.uint32(2)), tmp_path / NAME, 1, FILES)
+    with pytest.raises(SourceError, match="what a piece left cannot be read"):
+        load(Folder(str(tmp_path)), NAME, 0)
 
 
 def changed(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Carried], Carried]:
@@ -95,14 +113,14 @@ def test_columns_that_cannot_be_are_refused(left: Carried, spoil: Callable[[Carr
 
 def test_columns_of_another_kind_are_refused(left: Carried, tmp_path: Path) -> None:
     other = dataclasses.replace(left, times=left.times.astype(np.float64))
-    save(other, tmp_path / NAME, PARTITIONS)
+    save(other, tmp_path / NAME, PARTITIONS, FILES)
     with pytest.raises(SourceError, match="it has the columns"):
         load(Folder(str(tmp_path)), NAME, 0)
 
 
 def test_every_cut_is_refused(left: Carried, tmp_path: Path) -> None:
     path = tmp_path / NAME
-    save(left, path, PARTITIONS)
+    save(left, path, PARTITIONS, FILES)
     whole = path.read_bytes()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
@@ -114,11 +132,11 @@ def test_every_cut_is_refused(left: Carried, tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_is_refused_or_can_be_run(data: st.DataObject, left: Carried, tmp_path: Path) -> None:
     path = tmp_path / NAME
-    save(left, path, PARTITIONS)
+    save(left, path, PARTITIONS, FILES)
     octets = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(octets)
     with contextlib.suppress(SourceError):
-        packets = load(Folder(str(tmp_path)), NAME, data.draw(st.integers(0, PARTITIONS - 1)))
-        assert pushed(packets) == len(packets.times)
+        for _, packets in load(Folder(str(tmp_path)), NAME, data.draw(st.integers(0, PARTITIONS - 1))):
+            assert pushed(packets) == len(packets.times)

@@ -20,6 +20,7 @@ def _inline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _same(paths: list[Path], folder: Path, **more: object) -> distributed.DistributedRun:
     options = EngineOptions(heads=True, features=True)
+    more = {"group_octets": None} | more  # a border for each file
     run = distributed.classify(paths, folder, options=options, partitions=3, **more)  # type: ignore[arg-type]
     plain = flowclass.classify([str(path) for path in paths], options=options)
     assert rows(written(folder)) == rows(plain.to_pyarrow())

@@ -268,7 +268,7 @@ engine::CarriedPackets partition_of(const Piece& piece, std::uint32_t partition)
         if (piece.left.partitions[row] % kPartitions == partition) {
             PacketView view = all.value()[row];
             view.frame += piece.frames_before;
-            out.add(view, piece.left.clocks[row], piece.left.partitions[row]);
+            out.add(view, piece.left.clocks[row], 0, piece.left.partitions[row]);
         }
     }
     return out;

@@ -40,7 +40,8 @@ class BorderPairs {
   public:
     BorderPairs(BorderOptions options, base::HashKey key);
 
-    // Frames in their order; `clock` is the greatest time so far, this frame's included.
+    // Frames in their order, counted over all captures of the piece; `clock` is the greatest time
+    // so far, this frame's included.
     void note(const AddressPair& pair, base::TimeNs time, base::TimeNs clock, std::uint64_t frame);
     // The piece ends at this clock.
     void close(base::TimeNs clock) noexcept { end_ = clock; }

@@ -59,6 +59,7 @@ Decoder::Decoder(const DecodeOptions& options)
 SkipReason Decoder::decode(const packet::PacketView& view,
                            std::uint16_t packet_index,
                            LayerBuffer& out) noexcept {
+    ++border_frames_;
     if (!out.has_room()) [[unlikely]] {
         return skipped({SkipKind::malformed, 0});
     }
@@ -80,7 +81,7 @@ SkipReason Decoder::decode(const packet::PacketView& view,
     }
     if (options_.border != nullptr) [[unlikely]] {
         const AddressPair pair(layer.src, layer.dst);
-        if (options_.border->is_carried(pair, view.frame)) {
+        if (options_.border->is_carried(pair, border_frames_)) {
             return {SkipKind::carried, partition_hash(pair)};
         }
     }

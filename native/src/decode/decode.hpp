@@ -76,6 +76,7 @@ class Decoder {
     DecodeOptions options_;
     DecodeCounters counters_;
     FragmentTable fragments_;
+    std::uint64_t border_frames_ = 0;  // decoded so far; no state of a piece is kept
 };
 
 }  // namespace flowclass::decode

@@ -18,18 +18,23 @@ namespace flowclass::engine {
 
 struct CarriedPackets {
     std::vector<base::TimeNs> times;
-    std::vector<base::TimeNs> clocks;  // greatest time of the piece so far
-    std::vector<std::uint64_t> frames;
+    std::vector<base::TimeNs> clocks;   // greatest time of the piece so far
+    std::vector<std::uint64_t> frames;  // numbers within their source
+    std::vector<std::uint32_t> sources;
     std::vector<std::uint32_t> wire_lengths;
     std::vector<std::uint32_t> link_types;
     std::vector<std::uint32_t> partitions;  // decode::partition_hash of the outermost addresses
     std::vector<std::int64_t> offsets{0};
     std::vector<std::uint8_t> octets;
 
-    void add(const packet::PacketView& view, base::TimeNs clock, std::uint32_t partition) {
+    void add(const packet::PacketView& view,
+             base::TimeNs clock,
+             std::uint32_t source,
+             std::uint32_t partition) {
         times.push_back(view.time);
         clocks.push_back(clock);
         frames.push_back(view.frame);
+        sources.push_back(source);
         wire_lengths.push_back(view.wire_length);
         link_types.push_back(view.link_type);
         partitions.push_back(partition);

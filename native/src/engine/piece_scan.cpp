@@ -25,6 +25,12 @@ void PieceScan::push(base::Bytes chunk) {
     drain();
 }
 
+void PieceScan::begin_source() {
+    reader_.finish();
+    drain();
+    reader_ = capture::CaptureReader();
+}
+
 const capture::CaptureReport& PieceScan::finish() {
     reader_.finish();
     drain();
@@ -36,15 +42,14 @@ void PieceScan::drain() {
     for (std::size_t count = reader_.next_burst(views_); count > 0;
          count = reader_.next_burst(views_)) {
         for (const packet::PacketView& view : std::span(views_).first(count)) {
-            if (!begun_) {
-                begun_ = true;
+            if (frames_++ == 0) {
                 first_ = least_ = greatest_ = view.time;
             }
             least_ = std::min(least_, view.time);
             greatest_ = std::max(greatest_, view.time);
             decode::AddressPair pair;
             if (decode::find_outer_pair(view, *scratch_, pair)) {
-                border_->note(pair, view.time, greatest_, view.frame);
+                border_->note(pair, view.time, greatest_, frames_);
             }
         }
     }

@@ -1,7 +1,7 @@
 // The first look at a piece of a stream: when its packets are, and which address pairs come near
-// its borders. Takes: the octets of one capture, or of a part of one behind its file header, cut
-// anywhere. Gives: what an engine needs to leave the packets at the borders to the run that joins
-// pieces, and the times by which neighbours are checked.
+// its borders. Takes: the octets of captures, one after the other, or of a part of one behind its
+// file header, cut anywhere. Gives: what an engine needs to leave the packets at the borders to the
+// run that joins pieces, and the times by which neighbours are checked.
 #pragma once
 
 #include <array>
@@ -23,7 +23,10 @@ class PieceScan {
     // `slack`: by which pieces may overlap in time.
     PieceScan(base::TimeNs idle_timeout, base::TimeNs slack);
 
+    // The octets of another capture of the piece follow; the first one need not be begun.
+    void begin_source();
     void push(base::Bytes chunk);
+    // Gives the report of the last capture.
     const capture::CaptureReport& finish();
 
     // Only after finish().
@@ -31,7 +34,8 @@ class PieceScan {
         return border_;
     }
     // Of the packets; false where there is none.
-    [[nodiscard]] bool has_packets() const noexcept { return reader_.report().packets > 0; }
+    [[nodiscard]] bool has_packets() const noexcept { return frames_ > 0; }
+    [[nodiscard]] std::uint64_t packets() const noexcept { return frames_; }
     [[nodiscard]] base::TimeNs time_first() const noexcept { return first_; }
     [[nodiscard]] base::TimeNs time_least() const noexcept { return least_; }
     [[nodiscard]] base::TimeNs time_greatest() const noexcept { return greatest_; }
@@ -46,7 +50,7 @@ class PieceScan {
     base::TimeNs first_ = 0;
     base::TimeNs least_ = 0;
     base::TimeNs greatest_ = 0;
-    bool begun_ = false;
+    std::uint64_t frames_ = 0;
 };
 
 }  // namespace flowclass::engine

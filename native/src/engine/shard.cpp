@@ -133,7 +133,7 @@ void Shard::on_views(std::span<const packet::PacketView> views) noexcept {
             continue;
         }
         if (reason.kind == packet::SkipKind::carried) [[unlikely]] {
-            carried_.add(view, clock_, reason.detail);
+            carried_.add(view, clock_, source_, reason.detail);
             continue;
         }
         ++counters_.read.packets;

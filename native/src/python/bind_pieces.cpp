@@ -37,14 +37,13 @@ void push(PieceScan& self, nb::handle chunk) {
 }
 
 nb::dict finish(PieceScan& self) {
-    const capture::CaptureReport& report = self.finish();
+    self.finish();
     const bool any = self.has_packets();
     const auto time = [any](base::TimeNs when) {
         return any ? nb::object(nb::int_(when)) : nb::object(nb::none());
     };
     nb::dict out;
-    out["packets"] = report.packets;
-    out["bytes"] = report.bytes_consumed;
+    out["packets"] = self.packets();
     out["time_first"] = time(self.time_first());
     out["time_least"] = time(self.time_least());
     out["time_greatest"] = time(self.time_greatest());
@@ -61,6 +60,7 @@ nb::dict take_carried(Engine& engine) {
     out["times"] = numpy_of(std::move(packets.times));
     out["clocks"] = numpy_of(std::move(packets.clocks));
     out["frames"] = numpy_of(std::move(packets.frames));
+    out["sources"] = numpy_of(std::move(packets.sources));
     out["wire_lengths"] = numpy_of(std::move(packets.wire_lengths));
     out["link_types"] = numpy_of(std::move(packets.link_types));
     out["partitions"] = numpy_of(std::move(packets.partitions));
@@ -107,6 +107,9 @@ void bind_pieces(nb::module_& module) {
              nb::kw_only(),
              nb::arg("idle_timeout_ns"),
              nb::arg("slack_ns"))
+        .def("begin_source",
+             &PieceScan::begin_source,
+             "The bytes of another capture of the piece follow.")
         .def("push", &push, nb::arg("chunk"), "Bytes of the piece, cut anywhere.")
         .def("finish", &finish, "No more bytes: how many packets there are, and when.")
         .def_prop_ro("border", &border);

@@ -34,6 +34,10 @@ def with_workers(command: Command) -> Command:
             "--range-size", type=size, default="1GiB", show_default=True,
             help="With --engine: larger pcap files are cut into pieces of about so many octets.",
         ),
+        setting(
+            "--group-size", type=size, default="64MiB", show_default=True,
+            help="With --engine: one task reads small files that follow one another up to so many octets.",
+        ),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -64,6 +68,7 @@ def classify_distributed(sources: Sequence[str], given: dict[str, Any]) -> int:
             options=options.engine,
             capture_point=given["capture_point"],
             range_octets=given["range_size"],
+            group_octets=given["group_size"],
             progress=_shown(stages),
         )
     say_end(run, [], given)

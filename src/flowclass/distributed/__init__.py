@@ -36,6 +36,8 @@ __all__ = ["DistributedRun", "EngineName", "Progress", "classify"]
 
 MOST_PARTITIONS = 1024
 LEAST_RANGE = 16 << 20
+TASKS_EACH = 4
+"""Tasks of each stage that a worker has at least, where there is so much to do."""
 
 
 class DistributedRun:
@@ -94,6 +96,7 @@ def classify(
     capture_point: str | None = None,
     partitions: int | None = None,
     range_octets: int | None = 1 << 30,
+    group_octets: int | None = 64 << 20,
     progress: Callable[[Progress], None] | None = None,
 ) -> DistributedRun:
     """Say for every flow which protocol it is, on many workers.
@@ -122,6 +125,9 @@ def classify(
         Among which address pairs that cross borders are spread; by default four for each worker.
     range_octets : int, optional
         Uncompressed pcap files longer than this are cut into pieces of about so many octets; None leaves them whole.
+    group_octets : int, optional
+        Files that follow one another are read by one task up to so many octets, and as long as each worker still has
+        several tasks; None gives each file a task of its own.
     progress : callable, optional
         Called after every task.
 
@@ -153,7 +159,12 @@ def classify(
     0
     """
     given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
-    planned = plan(given, capture_point=capture_point, range_octets=_checked_range(range_octets))
+    planned = plan(
+        given,
+        capture_point=capture_point,
+        range_octets=_checked_range(range_octets),
+        anonymized=options is not None and options.anonymize is not None,
+    )
     problems = [SourceReport(name=name, problem="unreadable", sentence=sentence) for name, sentence in planned.problems]
     if not planned.pieces:
         raise SourceError("; ".join(problem.sentence for problem in problems) or "no source was given")
@@ -161,7 +172,8 @@ def classify(
         raise ConfigError("udf: functions of this program are not carried to workers: give options without them")
     if policy is not None and registry is None:
         raise ConfigError("a policy judges by a registry, and none was given: add one, or leave the policy out")
-    count = partitions or 4 * (workers or len(os.sched_getaffinity(0)))
+    at_least = TASKS_EACH * (workers or len(os.sched_getaffinity(0)))
+    count = partitions or at_least
     if not 1 <= count <= MOST_PARTITIONS:
         raise ConfigError(f"partitions = {count!r} is not permitted: give a whole number from 1 to {MOST_PARTITIONS}")
     carrier = open_engine(engine, workers)
@@ -170,7 +182,13 @@ def classify(
         settings, decided = _settings(
             folder, planned, options or EngineOptions(), registry=registry, policy=policy, partitions=count
         )
-        job = Job(planned.pieces, settings, carrier, progress)
+        job = Job(
+            planned.pieces,
+            settings,
+            carrier,
+            group_octets=min(_checked_group(group_octets), planned.octets // at_least),
+            progress=progress,
+        )
         job.run()
     finally:
         carrier.close()
@@ -183,6 +201,12 @@ def _checked_range(octets: int | None) -> int | None:
     if octets is not None and octets < LEAST_RANGE:
         raise ConfigError(f"range_octets = {octets!r} is not permitted: give None, or at least {LEAST_RANGE}")
     return octets
+
+
+def _checked_group(octets: int | None) -> int:
+    if octets is not None and octets < 0:
+        raise ConfigError(f"group_octets = {octets!r} is not permitted: give None, or at least 0")
+    return octets or 0
 
 
 def _prepared(output: str) -> Folder:
@@ -215,7 +239,7 @@ def _settings(
         with folder.new_file(POLICY) as path:
             path.write_bytes(Path(policy).read_bytes())
     key = options.anonymize
-    names = {piece.place: piece.name for piece in planned.pieces}
+    names = {file.number: file.name for piece in planned.pieces for file in piece.files}
     inputs = [{"name": name, "size": None} for name in names.values()] if key is None else []
     settings = Settings(
         output=folder.place if is_url(folder.place) else str(Path(folder.place).absolute()),

@@ -7,19 +7,21 @@ would give, and what happened.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from flowclass.distributed.engines import Engine
+from flowclass.distributed.groups import grouped, regroup
 from flowclass.distributed.messages import Done, Join, Renumber, Scan, Settings, records_name
 from flowclass.distributed.piece import Piece
+from flowclass.distributed.storage import Folder
 from flowclass.distributed.streams import Stream, fit, mend, streams_of
 from flowclass.errors import FlowclassError
 from flowclass.pipeline.reports import sum_counters
 from flowclass.pipeline.tally import Tally
-from flowclass.types import Balance, SourceReport
+from flowclass.types import SourceReport
 
 FIRST_SLACK_NS = 5_000_000_000
 """By which neighbouring pieces may overlap in time before they are read again."""
@@ -54,6 +56,8 @@ class Job:
         Of all tasks.
     engine : Engine
         Who carries them.
+    group_octets : int
+        Of the files that are put together into one piece.
     progress : callable, optional
         Called after every task.
     """
@@ -61,15 +65,20 @@ class Job:
     pieces: list[Piece]
     settings: Settings
     engine: Engine
+    group_octets: int = 0
     progress: Callable[[Progress], None] | None = None
     scanned: dict[int, Done] = field(default_factory=dict)
     joined: list[Done] = field(default_factory=list)
     failures: dict[int, str] = field(default_factory=dict)
     state: Progress = field(default_factory=Progress)
+    _next: int = 0
 
     def run(self) -> None:
         """Do all of it."""
+        self.pieces = grouped(self.pieces, self.group_octets)
+        self._next = len(self.pieces)
         self._scan(self.pieces, FIRST_SLACK_NS)
+        self._regroup()
         while mended := mend(self.pieces, self.scanned):
             self.pieces = [piece for piece in self.pieces if piece.number not in mended.gone]
             self.pieces = [mended.longer.get(piece.number, piece) for piece in self.pieces]
@@ -86,10 +95,18 @@ class Job:
         self._join(streams)
         self._tell("done", 0)
 
-    @property
-    def _numbers(self) -> int:
-        """Numbers that pieces may have had."""
-        return max((piece.number for piece in self.pieces), default=-1) + 1
+    def _regroup(self) -> None:
+        """Scan again what must not, or could not, be scanned in one piece."""
+        while regrouped := regroup(self.pieces, self.scanned, self.group_octets, self._next):
+            gone = {piece.number for piece in regrouped.gone}
+            for number in gone:
+                self.scanned.pop(number, None)
+                self.failures.pop(number, None)
+                Folder(self.settings.output).remove_file(records_name(number, "piece"))
+            kept = [piece for piece in self.pieces if piece.number not in gone]
+            self.pieces = sorted([*kept, *regrouped.made], key=lambda piece: (piece.files[0].number, piece.start or 0))
+            self._next += len(regrouped.made)
+            self._scan(regrouped.made, FIRST_SLACK_NS)
 
     def _scan(self, pieces: Sequence[Piece], slack_ns: int) -> None:
         self._tell("scan", len(pieces))
@@ -123,7 +140,7 @@ class Job:
                 messages.append(
                     Join(
                         settings=self.settings,
-                        number=self._numbers + len(messages),
+                        number=self._next + len(messages),
                         point=stream.point,
                         partition=partition,
                         left=left,
@@ -156,7 +173,7 @@ class Job:
 
     def closing_name(self) -> str:
         """Give the name of the file, without records, that has the balance of all."""
-        return records_name(self._numbers + len(self.joined), "end")
+        return records_name(self._next + len(self.joined), "end")
 
     @property
     def counters(self) -> dict[str, Any]:
@@ -176,20 +193,24 @@ class Job:
 
     @property
     def reports(self) -> list[SourceReport]:
-        """What each piece was and how reading it ended.
+        """What each file, or range of one, was and how reading it ended, in the order given.
 
         The balance of a report is of what could be classified within the piece; what it left at its borders is in the
         balance of all.
         """
-        return [self._report(piece) for piece in self.pieces]
+        places = [(file.number, piece.start or 0, piece, place) for piece in self.pieces
+                  for place, file in enumerate(piece.files)]  # fmt: skip
+        return [self._report(piece, place) for _, _, piece, place in sorted(places, key=lambda entry: entry[:2])]
 
-    def _report(self, piece: Piece) -> SourceReport:
+    def _report(self, piece: Piece, place: int) -> SourceReport:
         done = self.scanned.get(piece.number)
-        name = piece.name if piece.start is None else f"{piece.name} from octet {piece.start:,}"
-        if done is None or done.report is None:
+        name = piece.files[place].name
+        if piece.start is not None:
+            name = f"{name} from octet {piece.start:,}"
+        if done is None:
             sentence = self.failures.get(piece.number, "it was not read")
             return SourceReport(name=name, problem="unreadable", sentence=f"{name}: {sentence}")
-        report = SourceReport(**(done.report | {"name": name}), balance=Balance.of(done.counters))
+        report = replace(done.reports[place], name=name)
         failure = self.failures.get(piece.number)
         if failure is not None:
             return SourceReport(name=name, problem="unreadable", sentence=f"{name}: {failure}", balance=report.balance)

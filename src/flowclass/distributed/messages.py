@@ -68,8 +68,6 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     number : int
         Of the piece.
-    name : str
-        What stands in the column ``source_file``.
     clock_ns : int or None
         Greatest time in all pieces before, ns since 1970 UTC.
     frames_before : int
@@ -77,7 +75,6 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     number: int
-    name: str
     clock_ns: int | None
     frames_before: int = 0
 
@@ -141,8 +138,10 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
         Flows by the keys of `Tally`.
     counters : dict
         Of the engine.
-    report : dict, optional
-        Fields of `SourceReport`, without the balance.
+    reports : list of SourceReport
+        One for each file of the piece, in the order of the piece.
+    firsts : list of int or None
+        Of their first packets, ns since 1970 UTC.
     packets, carried : int
         Frames in the piece, and those left at its borders.
     time_first, time_least, time_greatest : int or None
@@ -154,7 +153,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     flows: int = 0
     groups: list[tuple[list[str | None], int]] = []
     counters: dict[str, Any] = {}
-    report: dict[str, Any] | None = None
+    reports: list[SourceReport] = []
+    firsts: list[int | None] = []
     packets: int = 0
     carried: int = 0
     time_first: int | None = None
@@ -176,11 +176,3 @@ def carried_name(number: int) -> str:
 def range_name(number: int) -> str:
     """Give the name of the records of a range before its frames are numbered."""
     return f"{WORK}/range-{number:08d}.parquet"
-
-
-def report_values(report: SourceReport) -> dict[str, Any]:
-    """Give a report as plain values; the balance of a piece is in its counters."""
-    return {
-        name: getattr(report, name)
-        for name in ("name", "format", "packets", "bytes", "problem", "sentence", "offset", "blocks_skipped")
-    }

@@ -1,10 +1,12 @@
 """Takes sources as people name them. Gives pieces: files, and ranges of large pcap files, each of a capture point.
 
-A piece is what one task reads. The pieces of a capture point, in the order of their first packets, are one stream.
+A piece is what one task reads: a range, a file, or several that follow one another (``groups``). The pieces of a
+capture point, in the order of their first packets, are one stream.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -14,12 +16,38 @@ from typing import Any
 
 import msgspec
 
+from flowclass.anonymize import source_name
 from flowclass.distributed.ranges import FILE_HEADER, RECORD_HEADER, STRETCH, find_record, pcap_of
 from flowclass.distributed.storage import file_system, is_url, list_files, shown
+from flowclass.engine import first_packet_time
 from flowclass.errors import ConfigError, SourceError
 from flowclass.sources import SLICE, Octets
 from flowclass.sources.compression import slices
 from flowclass.sources.file import FileSource, find
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A capture.
+
+    Parameters
+    ----------
+    number : int
+        Its place among all files, as they were given.
+    name : str
+        As people know it.
+    column : str
+        What stands in the column ``source_file``.
+    place : str
+        Absolute path or URL.
+    octets : int
+        As it is stored.
+    """
+
+    number: int
+    name: str
+    column: str
+    place: str
+    octets: int = 0
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,23 +56,25 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     number : int
-        Its place among all pieces, as they were given.
-    name : str
-        What stands in the column ``source_file``.
-    place : str
-        Absolute path or URL of the file.
+        Of its files of records, and of what it leaves.
+    files : tuple of File
+        In the order given.
     point : str
         The capture point.
     start, end : int or None
-        Octets of the file that the piece has, without those of the file header; None for the whole file.
+        Octets of its one file that the piece has, without those of the file header; None for whole files.
     """
 
     number: int
-    name: str
-    place: str
+    files: tuple[File, ...]
     point: str = ""
     start: int | None = None
     end: int | None = None
+
+    @property
+    def octets(self) -> int:
+        """Of all its files, as they are stored."""
+        return sum(file.octets for file in self.files)
 
 
 @dataclass
@@ -66,7 +96,13 @@ class Plan:
     octets: int = 0
 
 
-def plan(sources: Iterable[str | os.PathLike[str]], *, capture_point: str | None, range_octets: int | None) -> Plan:
+def plan(
+    sources: Iterable[str | os.PathLike[str]],
+    *,
+    capture_point: str | None,
+    range_octets: int | None,
+    anonymized: bool = False,
+) -> Plan:
     """Find the captures, name their capture points, and cut the large ones.
 
     Parameters
@@ -78,6 +114,8 @@ def plan(sources: Iterable[str | os.PathLike[str]], *, capture_point: str | None
         the file's path. Files that it is not found in are of the point with the empty name. By default all files are.
     range_octets : int, optional
         Uncompressed pcap files longer than this are cut into pieces of about so many octets.
+    anonymized : bool
+        Whether records name the files by their place alone.
 
     Raises
     ------
@@ -89,12 +127,14 @@ def plan(sources: Iterable[str | os.PathLike[str]], *, capture_point: str | None
     except re.error as problem:
         raise ConfigError(f"capture_point = {capture_point!r} is no regular expression: {problem}") from None
     made = Plan()
-    for name, place, size in _files(sources, made):
+    for count, (name, place, size) in enumerate(_files(sources, made)):
         point = _point_of(expression, place)
         made.octets += size
+        column = source_name(count) if anonymized else name
+        file = File(number=count, name=name, column=column, place=place, octets=size)
         for start, end in _cuts(place, size, range_octets):
             number = len(made.pieces)
-            made.pieces.append(Piece(number=number, name=name, place=place, point=point, start=start, end=end))
+            made.pieces.append(Piece(number=number, files=(file,), point=point, start=start, end=end))
     return made
 
 
@@ -145,16 +185,19 @@ def _cuts(place: str, size: int, range_octets: int | None) -> list[tuple[int | N
 
 
 class PieceFile:
-    """A piece as a source of octets, for an engine that knows nothing of pieces.
+    """A file of a piece as a source of octets, for an engine that knows nothing of pieces.
 
     Parameters
     ----------
     piece : Piece
         What to read.
+    file : File
+        Of these.
     """
 
-    def __init__(self, piece: Piece) -> None:
-        self.name = piece.name
+    def __init__(self, piece: Piece, file: File) -> None:
+        self.name = file.column
+        self.file = file
         self._piece = piece
         self.position = 0
 
@@ -164,8 +207,18 @@ class PieceFile:
         return None
 
     def prefix(self) -> Octets | None:
-        """Give nothing: the order of pieces is known otherwise."""
+        """Give nothing: whoever reads several has put them into order."""
         return None
+
+    def first_time(self) -> int | None:
+        """Give the time of the first packet, ns since 1970 UTC, as a run over all files looks for it."""
+        if not is_url(self.file.place):
+            head = FileSource(Path(self.file.place), self.name).prefix()
+        else:
+            with contextlib.suppress(SourceError):
+                return next((first_packet_time(octets) for octets in self.slices()), None)
+            head = None
+        return None if head is None else first_packet_time(head)
 
     def slices(self) -> Iterator[Octets]:
         """Give the octets, decompressed.
@@ -175,12 +228,12 @@ class PieceFile:
         SourceError
             With what, where and why. The slices given before hold.
         """
-        piece = self._piece
-        if piece.start is None and not is_url(piece.place):
-            yield from FileSource(Path(piece.place), piece.name).slices()
+        piece, place = self._piece, self.file.place
+        if piece.start is None and not is_url(place):
+            yield from FileSource(Path(place), self.name).slices()
             return
         try:
-            system, path = file_system(piece.place)
+            system, path = file_system(place)
             if piece.start is None:
                 with system.open_input_stream(path, compression=None) as stream:
                     yield from slices(stream, again=lambda: system.open_input_stream(path, compression=None))

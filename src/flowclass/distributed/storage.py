@@ -165,6 +165,11 @@ class Folder:
         with contextlib.suppress(FileNotFoundError):
             self.system.delete_dir(self.path(name))
 
+    def remove_file(self, name: str) -> None:
+        """Remove a file in it; nothing where there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            self.system.delete_file(self.path(name))
+
     @contextlib.contextmanager
     def new_file(self, name: str) -> Iterator[Path]:
         """Give a path to write to whose file appears at the end of the block, whole; nothing does after an error.

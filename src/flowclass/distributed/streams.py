@@ -47,22 +47,22 @@ def streams_of(pieces: Iterable[Piece], scanned: Mapping[int, Done]) -> list[Str
     for piece in pieces:
         if piece.number in scanned:
             streams.setdefault(piece.point, Stream(piece.point)).pieces.append(piece)
-    firsts = _file_firsts(pieces, scanned)
+    firsts = _piece_firsts(pieces, scanned)
     for stream in streams.values():
         # The ranges of a file stay together: a file is read from its beginning to its end.
-        stream.pieces.sort(key=lambda piece: (firsts[piece.place] is None, firsts[piece.place] or 0))
-        frames: dict[str, int] = {}
+        stream.pieces.sort(key=lambda piece: in_order(firsts[piece.files[0].number]))
+        frames: dict[int, int] = {}
         for piece in stream.pieces:
             done = scanned[piece.number]
             stream.left.append(
                 Left(
                     number=piece.number,
-                    name=piece.name,
                     clock_ns=stream.end_ns,
-                    frames_before=frames.get(piece.place, 0) if piece.start is not None else 0,
+                    frames_before=frames.get(piece.files[0].number, 0) if piece.start is not None else 0,
                 )
             )
-            frames[piece.place] = frames.get(piece.place, 0) + done.packets
+            if piece.start is not None:
+                frames[piece.files[0].number] = frames.get(piece.files[0].number, 0) + done.packets
             stream.end_ns = _greater(stream.end_ns, done.time_greatest)
     return list(streams.values())
 
@@ -95,10 +95,10 @@ def mend(pieces: Sequence[Piece], scanned: Mapping[int, Done]) -> Mended:
     mended = Mended()
     for place, piece in enumerate(pieces):
         done = scanned.get(piece.number)
-        if piece.start is None or piece.number in mended.gone or done is None or done.report is None:
+        if piece.start is None or piece.number in mended.gone or done is None or not done.reports:
             continue
-        rest = [later for later in pieces[place + 1 :] if later.place == piece.place]
-        if not rest or done.report["problem"] not in ("cut", "garbled"):
+        rest = [later for later in pieces[place + 1 :] if later.files == piece.files]
+        if not rest or done.reports[0].problem not in ("cut", "garbled"):
             continue
         was_mended = rest[0].number > piece.number + 1
         taken = rest if was_mended else rest[:1]
@@ -143,13 +143,18 @@ def _least_later(dones: Sequence[Done]) -> list[int | None]:
     return out[::-1]
 
 
-def _file_firsts(pieces: Iterable[Piece], scanned: Mapping[int, Done]) -> dict[str, int | None]:
-    """Give the time of the first packet of each file."""
-    firsts: dict[str, int | None] = {}
+def in_order(first: int | None) -> tuple[bool, int]:
+    """Give what files are sorted by: the time of the first packet, those without one last."""
+    return first is None, first or 0
+
+
+def _piece_firsts(pieces: Iterable[Piece], scanned: Mapping[int, Done]) -> dict[int, int | None]:
+    """Give the time of the first packet of each piece, and of the file of each range, by its first file."""
+    firsts: dict[int, int | None] = {}
     for piece in pieces:
-        done = scanned.get(piece.number)
-        if firsts.get(piece.place) is None:
-            firsts[piece.place] = None if done is None else done.time_first
+        done, number = scanned.get(piece.number), piece.files[0].number
+        if firsts.get(number) is None:
+            firsts[number] = None if done is None else done.time_first
     return firsts
 
 

@@ -27,9 +27,8 @@ from flowclass.distributed.messages import (
     carried_name,
     range_name,
     records_name,
-    report_values,
 )
-from flowclass.distributed.piece import PieceFile
+from flowclass.distributed.piece import Piece, PieceFile
 from flowclass.distributed.storage import Folder
 from flowclass.engine import Carried, PieceFacts, scan_piece
 from flowclass.errors import SourceError
@@ -66,21 +65,27 @@ def perform(message: bytes) -> bytes:
 def scan(task: Scan) -> Done:
     """Classify a piece, and leave the packets near its borders in a file of their own."""
     settings, piece = task.settings, task.piece
-    source = PieceFile(piece)
+    sources, firsts = _in_order(piece)
     facts = scan_piece(
-        _readable(source), idle_timeout_ns=int(settings.engine["idle_timeout_ns"]), slack_ns=task.slack_ns
+        map(_readable, sources), idle_timeout_ns=int(settings.engine["idle_timeout_ns"]), slack_ns=task.slack_ns
     )
-    run = Run([PieceFile(piece)], _options(settings, facts))
+    run = Run(sources, _options(settings, facts))
     name = records_name(piece.number, "piece") if piece.start is None else range_name(piece.number)
     flows = _write(run, settings, name)
     left = run.carried
     if left is not None and len(left.times):
         with Folder(settings.output).new_file(carried_name(piece.number)) as path:
             part = path.with_name(f"{path.name}.part")
-            save(left, part, settings.partitions)
+            save(left, part, settings.partitions, [source.name for source in sources])
             part.replace(path)
     done = _done(run, flows, facts, 0 if left is None else len(left.times))
-    return msgspec.structs.replace(done, slack_ns=task.slack_ns)
+    reports = {source.file: report for source, report in zip(sources, run.reports, strict=True)}
+    return msgspec.structs.replace(
+        done,
+        slack_ns=task.slack_ns,
+        reports=[reports[file] for file in piece.files],
+        firsts=[facts.time_first] if len(sources) == 1 else firsts,
+    )
 
 
 def join(task: Join) -> Done:
@@ -89,9 +94,10 @@ def join(task: Join) -> Done:
 
     def parts() -> Iterator[Part]:
         for left in task.left:
-            packets = load(folder, carried_name(left.number), task.partition)
-            if len(packets.times):
-                yield Part(name=left.name, clock_ns=left.clock_ns, packets=_numbered(packets, left.frames_before))
+            clock_ns = left.clock_ns
+            for name, packets in load(folder, carried_name(left.number), task.partition):
+                yield Part(name=name, clock_ns=clock_ns, packets=_numbered(packets, left.frames_before))
+                clock_ns = None  # from here on it is in the packets
 
     source: Source = CarriedSource(task.point or "the stream", parts(), task.end_ns)
     run = Run([source], _options(task.settings, None))
@@ -122,6 +128,16 @@ def renumber(task: Renumber) -> Done:
                 sink.abort()
                 raise
     return Done()
+
+
+def _in_order(piece: Piece) -> tuple[list[PieceFile], list[int | None]]:
+    """Give the files of a piece as one run would take them, and when each begins, in the order given."""
+    sources = [PieceFile(piece, file) for file in piece.files]
+    if len(sources) == 1:
+        return sources, [None]
+    firsts = [source.first_time() for source in sources]
+    order = sorted(range(len(sources)), key=lambda place: (firsts[place] is None, firsts[place] or 0))
+    return [sources[place] for place in order], firsts
 
 
 def _readable(source: PieceFile) -> Iterator[Octets]:
@@ -176,6 +192,8 @@ def _write(run: Run, settings: Settings, name: str) -> int:
                 flows += batch.num_rows
             if sink is not None:
                 sink.finish()
+            else:
+                Folder(settings.output).remove_file(name)  # of a scan before, which had other borders
         except BaseException:
             if sink is not None:
                 sink.abort()
@@ -191,7 +209,6 @@ def _done(run: Run, flows: int, facts: PieceFacts | None, left: int) -> Done:
         flows=flows,
         groups=[(list(group), count) for group, count in run.tally.groups.items()],
         counters=counters,
-        report=report_values(run.reports[0]) if run.reports else None,
         packets=0 if facts is None else facts.packets,
         carried=left,
         time_first=None if facts is None else facts.time_first,

@@ -211,7 +211,8 @@ class Run:
 
     def shown_name(self, place: int) -> str:
         """Give the name by which records and files know the source at a place."""
-        return self.sources[place].name if self.options.engine.anonymize is None else source_name(place)
+        named = self.options.engine.anonymize is None or self.options.border is not None  # whoever cut it has named it
+        return self.sources[place].name if named else source_name(place)
 
     def _new_engine(self) -> Engine:
         options = self.options
