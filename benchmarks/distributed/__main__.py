@@ -6,6 +6,7 @@ Every run's records are compared with those of one plain run, column for column,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from flowclass import distributed
 from flowclass.sinks.parquet import Sink
 from flowclass.types import EngineOptions
 
+GROUP = 64 << 20
 _WORKER_MARKS = {"local": b"spawn_main", "ray": b"ray::Map", "spark": b"pyspark.daemon"}
 
 
@@ -82,7 +84,8 @@ def plain(files: list[Path], out: Path) -> tuple[Any, float, float]:
 def one(engine: str, workers: int, files: list[Path], expected: Any, out: Path, *, kill: bool) -> dict[str, Any]:
     """Run once, and compare."""
     shutil.rmtree(out, ignore_errors=True)
-    killer = Killer(engine) if kill else None
+    octets = sum(path.stat().st_size for path in files)
+    killer = Killer(engine, out, pieces=max(distributed.TASKS_EACH * workers, octets // GROUP)) if kill else None
     began, cpu = time.monotonic(), _processor_s()
     run = distributed.classify(
         [str(path) for path in files],
@@ -90,7 +93,7 @@ def one(engine: str, workers: int, files: list[Path], expected: Any, out: Path, 
         engine=engine,  # type: ignore[arg-type]
         workers=workers,
         options=EngineOptions(),
-        progress=None if killer is None else killer.progress,
+        group_octets=GROUP,
     )
     seconds, used = time.monotonic() - began, _processor_s() - cpu
     found = differences(expected, table_of(out))
@@ -102,44 +105,46 @@ def one(engine: str, workers: int, files: list[Path], expected: Any, out: Path, 
 
 
 class Killer:
-    """Kills one worker once a third of the pieces are scanned."""
+    """Kills one worker of this process's once a third of the pieces have their records."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, out: Path, *, pieces: int) -> None:
         self._mark = _WORKER_MARKS[engine]
-        self._begun = False
+        self._out = out
+        self._least = max(pieces // 3, 1)
         self.killed = 0
-
-    def progress(self, state: distributed.Progress) -> None:
-        """Take note of a task that is done."""
-        if not self._begun and (state.stage != "scan" or state.done * 3 >= state.of):
-            self._begun = True
-            threading.Thread(target=self._kill, daemon=True).start()
+        threading.Thread(target=self._kill, daemon=True).start()
 
     def _kill(self) -> None:
-        deadline = time.monotonic() + 10
-        while not self.killed and time.monotonic() < deadline:
-            for process in _processes(self._mark):
-                os.kill(process, signal.SIGKILL)
-                self.killed += 1
-                return
-            time.sleep(0.005)
+        deadline = time.monotonic() + 600
+        while time.monotonic() < deadline:
+            if sum(1 for _ in self._out.glob("flows-*-piece.parquet")) >= self._least:
+                for process in _workers(self._mark):
+                    os.kill(process, signal.SIGKILL)
+                    self.killed += 1
+                    return
+            time.sleep(0.01)
 
 
-def _processes(mark: bytes) -> Iterator[int]:
-    """Give the processes whose command line has a mark, newest first."""
-    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    for process in sorted(found, reverse=True):
-        try:
-            if mark in (Path("/proc") / str(process) / "cmdline").read_bytes() and process != os.getpid():
+def _workers(mark: bytes) -> Iterator[int]:
+    """Give the processes under this one whose command line has a mark, newest first."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    for process in sorted(parents, reverse=True):
+        above = process
+        while above in parents and above != os.getpid():
+            above = parents[above]
+        with contextlib.suppress(OSError):
+            if above == os.getpid() != process and mark in Path(f"/proc/{process}/cmdline").read_bytes():
                 yield process
-        except OSError:
-            continue
 
 
 def _processor_s() -> float:
-    """Give the processor's seconds of this process and of all that ended under it."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    """Give the seconds that all processors of the machine have worked: the workers of Ray and Spark are not ours."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    user, nice, system, _, _, interrupts, soft = fields[:7]
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -12,20 +12,23 @@ __all__ = ["PAGE", "serial_share", "text"]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
 
 
-def serial_share(rows: list[dict[str, Any]]) -> float | None:
-    """Fit ``seconds = first * (share + (1 - share) / workers)`` by least squares; None with one number of workers only.
+def serial_share(rows: list[dict[str, Any]], processors: int) -> float | None:
+    """Fit ``seconds = first * (share + (1 - share) / n)`` by least squares; None with one number of workers only.
 
     Parameters
     ----------
     rows : list of dict
         With ``workers`` and ``seconds``, one of them with one worker.
+    processors : int
+        Of the machine: ``n`` is the number of workers, but not more than these.
     """
     first = next((row["seconds"] for row in rows if row["workers"] == 1), None)
-    others = [row for row in rows if row["workers"] > 1]
+    others = [(min(row["workers"], processors), row["seconds"]) for row in rows if row["workers"] > 1]
+    others = [(count, seconds) for count, seconds in others if count > 1]
     if first is None or not others:
         return None
-    over = sum((row["seconds"] / first - 1 / row["workers"]) * (1 - 1 / row["workers"]) for row in others)
-    under = sum((1 - 1 / row["workers"]) ** 2 for row in others)
+    over = sum((seconds / first - 1 / count) * (1 - 1 / count) for count, seconds in others)
+    under = sum((1 - 1 / count) ** 2 for count, _ in others)
     return float(over / under)
 
 
@@ -47,11 +50,23 @@ def text(result: dict[str, Any]) -> str:
             f" | {row['seconds'] / result['plain_s']:.2f} | {row['carried'] / packets:.0%} |"
             f" {'the same' if row['same'] else 'DIFFER in ' + ', '.join(row['differ'])} |"
         )
-    share = serial_share([row for row in result["rows"] if row["engine"] == "local" and not row["killed"]])
+    lines += [
+        "",
+        "The processor's seconds are those of the whole machine, which did nothing else. A terabyte of such files is "
+        + ", ".join(
+            f"{row['processor_s'] / octets * 1e12 / 3600:.2f} core hours ({row['engine']}, {row['workers']} workers)"
+            for row in result["rows"]
+            if row["workers"] == 2 and not row["killed"]
+        )
+        + f"; {result['plain_cpu'] / octets * 1e12 / 3600:.2f} in a plain run.",
+    ]
+    processors = result["machine"]["processors"]
+    local = [row for row in result["rows"] if row["engine"] == "local" and not row["killed"]]
+    share = serial_share(local, processors)
     if share is not None:
         lines += [
             "",
-            f"Amdahl's law over the local engine: a share of {share:.2f} of one worker's time is not divided by more"
-            f" workers here (on {result['machine']['processors']} cores; more workers than cores divide nothing).",
+            f"Amdahl's law over the local engine, `seconds = first x (s + (1 - s) / n)` with n the workers, at most the"
+            f" {processors} cores: s = {share:.2f}.",
         ]
     return "\n".join(lines)

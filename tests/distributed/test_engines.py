@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -54,16 +55,19 @@ MARKS = {"local": b"spawn_main", "ray": b"ray::Map", "spark": b"pyspark.daemon"}
 
 
 def _workers(engine: str) -> Iterator[int]:
-    """Give the processes that work for this one, by what the kernel says."""
+    """Give the processes that work for this one, as the kernel knows; those of Ray and Spark are children of children."""
+    parents, commands = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            command = (stat.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        # Ray's and Spark's are children of children; one such test runs at a time.
-        if MARKS[engine] in command and (engine != "local" or parent == os.getpid()):
-            yield int(stat.parent.name)
+        with contextlib.suppress(OSError):
+            process = int(stat.parent.name)
+            parents[process] = int(stat.read_text().rpartition(")")[2].split()[1])
+            commands[process] = (stat.parent / "cmdline").read_bytes()
+    for process, command in commands.items():
+        above = parents[process]
+        while above in parents and above != os.getpid():
+            above = parents[above]
+        if above == os.getpid() and MARKS[engine] in command:
+            yield process
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
