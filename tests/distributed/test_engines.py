@@ -55,7 +55,7 @@ MARKS = {"local": b"spawn_main", "ray": b"ray::Map", "spark": b"pyspark.daemon"}
 
 
 def _workers(engine: str) -> Iterator[int]:
-    """Give the processes that work for this one, as the kernel knows; those of Ray and Spark are children of children."""
+    """Give the processes that work for this one, as the kernel knows; Ray's and Spark's are children of children."""
     parents, commands = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
