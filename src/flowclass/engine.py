@@ -98,6 +98,8 @@ class Engine:
         The input is a piece of a stream: packets near its borders are kept for `take_carried`. With one thread only.
     early : bool
         Whether there are early verdicts, for ``poll_early``.
+    hash_seed : (int, int), optional
+        For tests: who knows it can make flows collide in the table. Random unless given.
 
     Notes
     -----
@@ -114,6 +116,7 @@ class Engine:
         rows: bool = True,
         border: _core.BorderPairs | None = None,
         early: bool = False,
+        hash_seed: tuple[int, int] | None = None,
     ) -> None:
         check_range("threads", threads, 1, MAX_THREADS)
         self._next_frame = 1
@@ -132,6 +135,7 @@ class Engine:
             features=options.features,
             rows=rows,
             early=early,
+            hash_seed=hash_seed,
             anonymize=None if options.anonymize is None else options.anonymize.key,
             registry=None if registry is None else registry.native,
             policy=None if policy is None else policy.native,

@@ -11,6 +11,10 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .mutations import MEMCAP
 from .variants import EXTREMES
 
 PIECE = 1 << 20
@@ -18,6 +22,10 @@ _FILE = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
 _MAC = b"\x02\0\0\0\0\1\x02\0\0\0\0\2"
 _START = 1_732_000_000
 _TCP, _UDP, _IPIP, _GRE, _ICMP = 6, 17, 4, 47, 1
+ROOMY = 2 << 30
+"""Octets for a flow table that holds a million flows."""
+SEED = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
+_Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class Case:
     make: Callable[[int], Iterator[bytes]]
     small: int
     large: int
+    memcap: int = MEMCAP
+    hash_seed: tuple[int, int] | None = None
 
 
 def ipv4(
@@ -177,6 +187,67 @@ def lengths(count: int) -> Iterator[bytes]:
     return _pieces(map(one, range(count)))
 
 
+def table_hash(words: list[_Words], seed: tuple[int, int]) -> _Words:
+    """Give SipHash-1-3 of words, as the flow table takes it (native/src/base/hash.hpp), of many keys at once."""
+    v = [
+        np.full(len(words[0]), part ^ constant, np.uint64)
+        for part, constant in zip(
+            seed * 2,
+            (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573),
+            strict=True,
+        )
+    ]
+
+    def rotated(word: _Words, by: int) -> _Words:
+        return word << np.uint64(by) | word >> np.uint64(64 - by)
+
+    def round_once() -> None:
+        v[0] += v[1]
+        v[1] = rotated(v[1], 13) ^ v[0]
+        v[0] = rotated(v[0], 32)
+        v[2] += v[3]
+        v[3] = rotated(v[3], 16) ^ v[2]
+        v[0] += v[3]
+        v[3] = rotated(v[3], 21) ^ v[0]
+        v[2] += v[1]
+        v[1] = rotated(v[1], 17) ^ v[2]
+        v[2] = rotated(v[2], 32)
+
+    length = np.full(len(words[0]), 8 * len(words) << 56, np.uint64)
+    for word in (*words, length):
+        v[3] ^= word
+        round_once()
+        v[0] ^= word
+    v[2] ^= np.uint64(0xFF)
+    for _ in range(3):
+        round_once()
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def colliding_ends(count: int) -> Iterator[tuple[int, int]]:
+    """Give addresses and ports whose flows lie in one 64th of the index, once that is as large as they need."""
+    top = (2 * count - 1).bit_length()
+    mask = np.uint64((1 << top) - (1 << (top - 6)))
+    found, at, step = 0, 0, 1 << 20
+    while found < count:
+        numbers = np.arange(at, at + step, dtype=np.uint64)
+        address = np.uint64(0x0B000000) + (numbers & np.uint64(0xFFFFFF))
+        port = np.uint64(1024) + (numbers >> np.uint64(24))
+        ends = np.uint64(0x0A000001 << 32) | address
+        rest = port << np.uint64(48) | np.uint64(1194 << 32 | 0xFFFF << 16 | _UDP << 8 | 4)
+        chosen = np.flatnonzero(table_hash([ends, rest], SEED) & mask == 0)[: count - found]
+        yield from zip(address[chosen].tolist(), port[chosen].tolist(), strict=True)
+        found, at = found + len(chosen), at + step
+
+
+def colliding(count: int) -> Iterator[bytes]:
+    """Datagrams of so many flows whose places in the table are one, to who knows the seed."""
+    return _pieces(
+        record(ipv4(_UDP, udp(b"", ports=(port, 1194)), dst=address), number // 10)
+        for number, (address, port) in enumerate(colliding_ends(count))
+    )
+
+
 CASES: dict[str, Case] = {
     "syn_flood": Case(syn_flood, 30_000, 2_000_000),
     "random_tuples": Case(random_tuples, 30_000, 2_000_000),
@@ -188,4 +259,6 @@ CASES: dict[str, Case] = {
     "zero_records": Case(zero_records, 4 << 20, 1 << 30),
     "interfaces": Case(interfaces, 70_000, 1_000_000),
     "lengths": Case(lengths, 7_200, 7_200),
+    "colliding": Case(colliding, 60_000, 1_000_000, ROOMY, SEED),
+    "colliding_unknown": Case(colliding, 60_000, 1_000_000, ROOMY),
 }

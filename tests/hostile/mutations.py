@@ -70,9 +70,11 @@ class Told:
     problem: str
 
 
-def told_of(pieces: Iterable[bytes], *, threads: int) -> Told:
+def told_of(
+    pieces: Iterable[bytes], *, threads: int, memcap: int = MEMCAP, hash_seed: tuple[int, int] | None = None
+) -> Told:
     """Classify a capture that comes in pieces; `closed` says whether everything adds up."""
-    engine = Engine(EngineOptions(memcap=MEMCAP, tunnels=True), threads=threads)
+    engine = Engine(EngineOptions(memcap=memcap, tunnels=True), threads=threads, hash_seed=hash_seed)
     engine.begin_source("variant")
     flows = told = 0
 

@@ -22,7 +22,7 @@ PROBLEMS = {"zeros"}
 @pytest.mark.parametrize("name", CASES)
 def test_everything_is_accounted_for(name: str, threads: int) -> None:
     case = CASES[name]
-    told = told_of(case.make(case.small), threads=threads)
+    told = told_of(case.make(case.small), threads=threads, memcap=case.memcap, hash_seed=case.hash_seed)
     assert told.closed
     assert told.packets == PACKETS.get(name, case.small)
     assert (told.problem == "none") == (name not in PROBLEMS), told.problem

@@ -269,6 +269,7 @@ MemoryUse Engine::memory() const {
         use.evidence += shard->evidence_bytes();
         use.peak_flows += shard->peak_flows();
         use.flows_alive += shard->flows_alive();
+        use.placed_anew += shard->placed_anew();
     }
     use.bytes_per_flow = Table::bytes_per_flow();
     return use;

@@ -30,6 +30,7 @@ struct MemoryUse {
     std::size_t peak_flows = 0;
     std::size_t flows_alive = 0;
     std::size_t bytes_per_flow = 0;  // of the table, index included
+    std::uint64_t placed_anew = 0;   // times that a table was given another key
 };
 
 class Engine {

@@ -43,7 +43,9 @@ decode::DecodeOptions decode_options(const Options& options,
 
 Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, std::uint32_t count)
     : options_(options),
+      tunnel_key_(key),
       key_options_{key, options.vlan_in_key},
+      spare_key_(base::random_hash_key()),
       decoder_(decode_options(options, key, number, count)),
       table_(flow_capacity(options, count)),
       heads_(head_capacity(table_.capacity())),
@@ -177,10 +179,29 @@ void Shard::make_keys() noexcept {
             const std::size_t own = layer.encap_count > outer ? layer.encap_count - outer : 0;
             const auto encaps = std::span(layers_.encaps)
                                     .subspan(layer.encap_first + (layer.encap_count - own), own);
-            tunnel = flow::tunnel_of(keys_[parent].key, encaps, key_options_.seed);
+            tunnel = flow::tunnel_of(keys_[parent].key, encaps, tunnel_key_);
         }
         flow::make_key(layer, tunnel, key_options_, keys_[index]);
         table_.prefetch_index(keys_[index].hash);
+    }
+}
+
+// Somebody makes flows whose places collide, so the table's key is known, as one for tests is.
+// Every flow goes where another key says, and so do those of the burst at work. Nothing that is
+// told of a flow depends on its place.
+void Shard::place_anew() noexcept {
+    key_options_.seed = spare_key_;
+    base::NameHash next(spare_key_);  // a key that is not known makes others that are not
+    next.add(++placed_anew_);
+    spare_key_.k0 = next.finish();
+    next.add(spare_key_.k0);
+    spare_key_.k1 = next.finish();
+    const auto hash = [this](const flow::FlowKey& key) {
+        return flow::hash_of(key, key_options_.seed);
+    };
+    table_.rehash(hash);
+    for (std::size_t index = 0; index < layers_.layer_count; ++index) {
+        keys_[index].hash = hash(keys_[index].key);
     }
 }
 
@@ -260,6 +281,9 @@ std::uint32_t Shard::open_flow(std::size_t index, base::TimeNs clock) noexcept {
     }
     const packet::FlowLayer& layer = layers_.layers[index];
     const std::uint32_t slot = table_.insert(keys_[index].key, keys_[index].hash);
+    if (table_.crowded()) [[unlikely]] {
+        place_anew();
+    }
     FlowState& state = table_[slot].value;
     state = {};
     if (options_.features) {

@@ -84,6 +84,8 @@ class Shard {
         return evidence_.bytes() + hellos_.bytes() + links_.bytes();
     }
     [[nodiscard]] std::uint64_t leaders_forgotten() const noexcept { return links_.forgotten(); }
+    // How often the table was given another key.
+    [[nodiscard]] std::uint64_t placed_anew() const noexcept { return placed_anew_; }
     [[nodiscard]] std::size_t peak_flows() const noexcept { return table_.peak(); }
     [[nodiscard]] std::size_t flows_alive() const noexcept { return table_.size(); }
     // Bursts in a row, up to the last one, whose last packet was long before the clock.
@@ -110,6 +112,7 @@ class Shard {
     void see_time(base::TimeNs time) noexcept;
     void count_behind(base::TimeNs time) noexcept;
     void make_keys() noexcept;
+    void place_anew() noexcept;
     void on_layer(std::size_t index) noexcept;
     std::uint32_t touch(const packet::FlowLayer& layer,
                         const flow::KeyedLayer& keyed,
@@ -187,7 +190,10 @@ class Shard {
     void release_ready(Waiting& list) noexcept;
 
     Options options_;
-    flow::KeyOptions key_options_;
+    base::HashKey tunnel_key_;
+    flow::KeyOptions key_options_;  // its seed is the table's alone
+    base::HashKey spare_key_;       // that the table takes when somebody knows the one it has
+    std::uint64_t placed_anew_ = 0;
     capture::CaptureReader reader_;
     decode::Decoder decoder_;
     Table table_;

@@ -165,6 +165,9 @@ void Shard::load_living(base::Loader& loader, std::uint32_t source_count) {
         steps = ahead;
         last = index > 0 && bucket == last_bucket ? last : flow::kNoSlot;
         table_.put(slot, key, hash);
+        if (table_.crowded()) {
+            place_anew();
+        }
         table_[slot].value = state;
         if (state.has_head()) {
             heads_.set_owner(state.head, slot);

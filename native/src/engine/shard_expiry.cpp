@@ -166,6 +166,9 @@ void Shard::end_flow(std::uint32_t slot, flow::EndReason reason, base::TimeNs wh
         release_verdict(state);
     }
     table_.erase(slot);
+    if (table_.crowded()) [[unlikely]] {
+        place_anew();
+    }
 }
 
 // How much would be lost with a flow: nothing with a TCP connection that has ended; more with one

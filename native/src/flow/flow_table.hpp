@@ -4,7 +4,9 @@
 // knows only `Value`; what a flow is, the engine says. The tag is the hash's lower half, which says
 // the home too, so the index is searched, grown and closed up without a look at a slot; the wheel's
 // links lie apart, since their neighbours are any flows. Guarantees: at most `capacity` flows; the
-// index grows by doubling, nothing else is allocated after open.
+// index grows by doubling, nothing else is allocated after open. A look-up is short as long as
+// whoever makes keys does not know the hash; when that does not hold any more the table says so
+// (crowded()), and the caller gives it another hash (rehash()).
 #pragma once
 
 #include <cstddef>
@@ -41,6 +43,15 @@ class FlowTable {
     static constexpr std::size_t bytes_per_flow() noexcept {
         return sizeof(Slot) + sizeof(WheelLink) + 2 * sizeof(Entry);
     }
+
+    // True once a key lay further from its home, or one's going made more of them move up, than
+    // happens to keys that nobody chose. In an index that is half full at most, the chance that a
+    // run of n entries begins at a place is below e^(-n(ln 2 - 1/2)) (Chernoff's bound on n keys
+    // in n places where n/2 are expected): 2^-142 for kLongRun.
+    [[nodiscard]] bool crowded() const noexcept { return crowded_; }
+    // Places all flows by another hash of their keys, given as hash_of(key). Slots stay.
+    template <typename HashOf>
+    void rehash(HashOf&& hash_of) noexcept;
 
     Slot& operator[](std::uint32_t slot) noexcept { return slots_[slot]; }
     const Slot& operator[](std::uint32_t slot) const noexcept { return slots_[slot]; }
@@ -111,15 +122,17 @@ class FlowTable {
         while (index_[hole].slot() != slot) {
             hole = (hole + 1) & mask_;
         }
+        const std::uint64_t begin = hole;
+        std::uint64_t next = (hole + 1) & mask_;
         // Entries behind the hole move up unless that would put them before their home.
-        for (std::uint64_t next = (hole + 1) & mask_; !index_[next].none();
-             next = (next + 1) & mask_) {
+        for (; !index_[next].none(); next = (next + 1) & mask_) {
             const std::uint64_t home = index_[next].tag & mask_;
             if (((next - home) & mask_) >= ((next - hole) & mask_)) {
                 index_[hole] = index_[next];
                 hole = next;
             }
         }
+        crowded_ = crowded_ || ((next - begin) & mask_) > kLongRun;
         index_[hole] = {};
         links_[slot] = {.next = free_, .previous = kNoSlot, .bucket = kFreed};
         free_ = slot;
@@ -168,6 +181,7 @@ class FlowTable {
         [[nodiscard]] std::uint32_t slot() const noexcept { return number - 1; }
     };
     static constexpr std::size_t kFirstEntries = 1U << 12U;
+    static constexpr std::uint64_t kLongRun = 512;
     static constexpr std::uint32_t kFreed = kNoSlot - 1;  // no bucket: the slot is in no use
     static constexpr std::uint32_t kAhead = 16;
     static constexpr std::size_t kHotSlot = offsetof(Slot, value) + HotBytes;
@@ -191,6 +205,7 @@ class FlowTable {
         while (!index_[at].none()) {
             at = (at + 1) & mask_;
         }
+        crowded_ = crowded_ || ((at - tag) & mask_) > kLongRun;
         index_[at] = {tag, slot + 1};
     }
 
@@ -215,7 +230,26 @@ class FlowTable {
     std::uint32_t free_ = kNoSlot;
     std::uint32_t fresh_ = 0;
     std::size_t used_ = 0;
+    bool crowded_ = false;
 };
+
+template <typename Value, std::size_t HotBytes>
+template <typename HashOf>
+void FlowTable<Value, HotBytes>::rehash(HashOf&& hash_of) noexcept {
+    base::VirtualArray<Entry> other(index_.capacity());
+    crowded_ = false;
+    if (other.capacity() == 0) {
+        return;  // slow as it is rather than gone
+    }
+    const base::VirtualArray<Entry> old = std::exchange(index_, std::move(other));
+    for (std::size_t at = 0; at < old.capacity(); ++at) {
+        if (!old[at].none()) {
+            const std::uint32_t slot = old[at].slot();
+            slots_[slot].tag = static_cast<std::uint32_t>(hash_of(slots_[slot].key));
+            place(slots_[slot].tag, slot);
+        }
+    }
+}
 
 template <typename Value, std::size_t HotBytes>
 template <typename Archive>
