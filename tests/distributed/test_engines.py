@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -93,10 +96,38 @@ def test_a_killed_worker_is_replaced(engine: distributed.EngineName, paths: list
     assert all(report.problem == "none" for report in run.reports)
 
 
-def test_nothing_of_it_is_imported_unless_asked_for() -> None:
-    import subprocess
-    import sys
+DEADLY = """\
+import os, signal, sys
+sys.addaudithook(lambda event, given: event == "open" and str(given[0]).endswith("/deadly.pcap")
+                 and os.kill(os.getpid(), signal.SIGKILL))
+"""
+"""What the workers' Pythons run first: one that opens that file dies."""
+DRIVER = """\
+import json, os, sys
+engine, out, first, *paths = sys.argv[1:]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [first, os.environ.get("PYTHONPATH")]))
+from flowclass import distributed
+run = distributed.classify(paths, out, engine=engine, workers=2)
+print(json.dumps([[report.problem, report.sentence] for report in run.reports]))
+"""
 
+
+def test_a_file_that_ends_every_process_is_left_out(
+    engine: distributed.EngineName, paths: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "sitecustomize.py").write_text(DEADLY)
+    deadly = paths[2].rename(tmp_path / "deadly.pcap")
+    others = [*paths[:2], *paths[3:]]
+    given = [engine, tmp_path / "out", tmp_path / "first", *paths[:2], deadly, *paths[3:]]
+    done = subprocess.run([sys.executable, "-c", DRIVER, *given], capture_output=True, text=True, check=True)
+    reports = json.loads(done.stdout.splitlines()[-1])
+    assert [problem for problem, _ in reports] == ["none", "none", "unreadable", "none", "none", "none"]
+    assert "died 3 times" in reports[2][1]
+    assert rows(written(tmp_path / "out")) == rows(flowclass.classify([str(path) for path in others]).to_pyarrow())
+
+
+def test_nothing_of_it_is_imported_unless_asked_for() -> None:
     code = (
         "import flowclass, sys; flowclass.classify; print([m for m in sys.modules if 'distributed' in m or m == 'ray'])"
     )

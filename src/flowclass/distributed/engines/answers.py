@@ -7,6 +7,9 @@ import msgspec
 from flowclass.distributed.tasks import perform
 from flowclass.errors import OutputError
 
+MOST_TRIES = 3
+DIED = f"the process that read it died {MOST_TRIES} times"
+
 
 class _Answer(msgspec.Struct):
     done: bytes = b""

@@ -9,9 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from flowclass.distributed.engines.answers import answered, read_answer
-
-MOST_TRIES = 3
+from flowclass.distributed.engines.answers import DIED, MOST_TRIES, answered, read_answer
 
 
 class Engine:
@@ -76,7 +74,7 @@ class Engine:
             if not isinstance(future.exception(), BrokenProcessPool):
                 return read_answer(future.result())
             self.close()
-        return f"the process that read it died {MOST_TRIES} times"
+        return DIED
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:

@@ -1,4 +1,8 @@
-"""Spark: the tasks are a data frame, a task a row and a partition, done by ``mapInArrow``."""
+"""Spark: the tasks are a data frame, a task a row and a partition, done by ``mapInArrow``.
+
+A task that ends its process again and again makes Spark give up the whole frame: then its halves are done by
+themselves, until that task is alone.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from flowclass.distributed.engines.answers import answered, read_answer
+from flowclass.distributed.engines.answers import DIED, MOST_TRIES, answered, read_answer
 from flowclass.errors import FlowclassError
 
+FAILURES = (PySparkException, Py4JError)
+"""What the session raises, and what comes of the machine behind it as it is."""
 _ROWS = "place long, message binary"
 _ANSWERS = "place long, answer binary"
 
@@ -32,7 +39,7 @@ class Engine:
         there = SparkSession.getActiveSession()
         self._mine = there is None
         self._session: Any = there or (
-            SparkSession.builder.master(f"local[{workers or '*'}, 3]")
+            SparkSession.builder.master(f"local[{workers or '*'}, {MOST_TRIES}]")
             .appName("flowclass")
             .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")
@@ -42,16 +49,31 @@ class Engine:
 
     def run(self, messages: Sequence[bytes]) -> Iterator[tuple[int, bytes | str]]:
         """Let workers do the tasks; answers come in the order of the tasks."""
-        if not messages:
-            return
-        rows = [(place, bytearray(message)) for place, message in enumerate(messages)]
+        waiting = [list(enumerate(messages))] if messages else []
+        while waiting:
+            rows = waiting.pop()
+            answers = self._collected(rows)
+            if answers is not None:
+                for place, answer in answers:
+                    yield place, read_answer(answer)
+            elif len(rows) > 1:
+                waiting += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+            else:
+                yield rows[0][0], DIED
+
+    def _collected(self, messages: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]] | None:
+        """Give the answers; None where a task of these ended its process, and Spark itself is well."""
+        rows = [(place, bytearray(octets)) for place, octets in messages]
         spread = self._session.sparkContext.parallelize(rows, len(rows))
-        tasks = self._session.createDataFrame(spread, _ROWS)
         try:
-            for row in tasks.mapInArrow(_perform, _ANSWERS).collect():
-                yield row["place"], read_answer(bytes(row["answer"]))
-        except PySparkException as problem:
-            raise FlowclassError(f"Spark ended the run: {problem}") from problem
+            answers = self._session.createDataFrame(spread, _ROWS).mapInArrow(_perform, _ANSWERS).collect()
+        except FAILURES as problem:
+            try:
+                self._session.range(1).collect()
+            except FAILURES:
+                raise FlowclassError(f"Spark ended the run: {problem}") from problem
+            return None
+        return [(row["place"], bytes(row["answer"])) for row in answers]
 
     def close(self) -> None:
         """End the session, if it was started here."""
