@@ -1,11 +1,18 @@
-"""Any octets as a registry, policy, labels, configuration or vectors: a value, or an error of ours that says why."""
+"""Any octets as a registry, policy, labels, configuration or vectors: a value, or an error of ours that says why.
+
+Registries go all the way: rows, overlaps, the native tree.
+"""
 
 from __future__ import annotations
 
 import functools
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
@@ -15,17 +22,18 @@ from flowclass.accuracy.labels import read_labels
 from flowclass.cli.config import all_keys, load
 from flowclass.errors import FlowclassError
 from flowclass.policy import Policy
-from flowclass.registries import csv, jsonl
+from flowclass.registries.row import REQUIRED_COLUMNS
+from flowclass.registry import Registry
 from flowclass.vectors import read
 
 Reader = Callable[[bytes, Path], object]
 
 
-def _registry(kind: object, data: bytes, place: Path) -> object:
-    del place
-    rows, problems = kind.read(data, name="registry")  # type: ignore[attr-defined]
-    assert all(problem.line >= 1 and problem.reason for problem in problems)
-    return rows
+def _registry(ending: str, data: bytes, place: Path) -> object:
+    registry = Registry.load(_written(data, place, f"registry{ending}"))
+    assert all(problem.line >= 1 and problem.reason for problem in registry.warnings)
+    assert len(registry.lookup(["192.0.2.1", "::"], at="2024-11-20")) == 2
+    return registry
 
 
 def _written(data: bytes, place: Path, name: str) -> Path:
@@ -35,16 +43,41 @@ def _written(data: bytes, place: Path, name: str) -> Path:
 
 
 READERS: dict[str, Reader] = {
-    "registry.csv": functools.partial(_registry, csv),
-    "registry.jsonl": functools.partial(_registry, jsonl),
+    "registry.csv": functools.partial(_registry, ".csv"),
+    "registry.jsonl": functools.partial(_registry, ".jsonl"),
+    "registry.parquet": functools.partial(_registry, ".parquet"),
+    "registry.sqlite": functools.partial(_registry, ".sqlite"),
     "policy.toml": lambda data, place: Policy.parse(data),
     "labels.jsonl": lambda data, place: read_labels(_written(data, place, "labels.jsonl")),
     "flowclass.toml": lambda data, place: load(_written(data, place, "flowclass.toml"), all_keys()),
     "vector.toml": lambda data, place: read.read_cases(_written(data, place, "vector.toml")),
 }
+ROWS = (
+    ("A", "organization", "approved", "192.0.2.0/24"),
+    ("B", "freelancer", "pending", "192.0.2.0-192.0.2.200"),
+    ("C", "organization", "revoked", "2001:db8::/32"),
+)
+
+
+def _parquet() -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(dict(zip(REQUIRED_COLUMNS, zip(*ROWS, strict=True), strict=True))), sink)
+    return bytes(sink.getvalue())
+
+
+def _sqlite() -> bytes:
+    with closing(sqlite3.connect(":memory:")) as base:
+        base.execute(f"CREATE TABLE registrations ({', '.join(REQUIRED_COLUMNS)})")
+        base.executemany("INSERT INTO registrations VALUES (?, ?, ?, ?)", ROWS)
+        base.commit()
+        return base.serialize()
+
+
 GOOD: dict[str, bytes] = {
-    "registry.csv": (ROOT / "datasets" / "registry" / "sample.csv").read_bytes()[:3000],
-    "registry.jsonl": b'{"registration_id": "A", "category": "person", "status": "approved", "prefix": "::/0"}\n',
+    "registry.csv": (ROOT / "datasets" / "registry" / "sample.csv").read_bytes()[:3000].rpartition(b"\n")[0],
+    "registry.parquet": _parquet(),
+    "registry.sqlite": _sqlite(),
+    "registry.jsonl": b'{"registration_id": "A", "category": "organization", "status": "approved", "prefix": "::/0"}\n',
     "policy.toml": (ROOT / "datasets" / "registry" / "policy.toml").read_bytes(),
     "labels.jsonl": b"".join((ROOT / "datasets" / "labels.jsonl").read_bytes().splitlines(keepends=True)[:4]),
     "flowclass.toml": b'threads = 2\nformat = "jsonl"\nquiet = true\n',
@@ -94,6 +127,10 @@ def tried(name: str, data: bytes, place: Path) -> None:
         assert said
         assert len(said) < 20_000, "an error is read by a person"
         assert all(letter.isprintable() or letter == "\n" for letter in said), "and on a terminal"
+        for one in getattr(problem, "problems", ()):
+            assert one.line >= 1
+            assert one.reason.isprintable()
+            assert str(one.value or "").isprintable()
 
 
 @pytest.mark.parametrize("name", READERS)

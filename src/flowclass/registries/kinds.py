@@ -88,12 +88,12 @@ class Nanoseconds(int):
 
 
 def shown(value: object) -> str:
-    r"""Give a value as a message may hold it: bounded, and without what is no UTF-8.
+    r"""Give a value as a message may hold it: bounded, without what is no UTF-8, and without what steers a terminal.
 
     Examples
     --------
-    >>> shown("a" * 1_000)[-3:], shown("caf" + chr(0xDCE9)), shown(None)
-    ('...', 'caf\\xe9', '')
+    >>> shown("a" * 1_000)[-3:], shown("caf" + chr(0xDCE9)), shown(None), shown("\x1b[2J")
+    ('...', 'caf\\xe9', '', '\\x1b[2J')
     """
     if value is None:
         return ""
@@ -109,10 +109,11 @@ def shown(value: object) -> str:
         text = str(value)
     if len(text) > MOST_SHOWN:
         text = text[:MOST_SHOWN] + "..."
-    if text.isascii():
-        return text
-    return (
-        "".join(f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in text)
-        .encode("utf-8", "replace")
-        .decode("utf-8")
-    )
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(char: str) -> str:
+    """Give a character, or how Python writes it where it cannot be printed; an octet that was no UTF-8 as such."""
+    if char.isprintable():
+        return char
+    return f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else ascii(char)[1:-1]
