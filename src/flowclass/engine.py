@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flowclass.policy import Policy
     from flowclass.registry import Registry
 
+_PUSHED = ("times", "clocks", "frames", "wire_lengths", "link_types", "offsets", "octets")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
@@ -195,16 +197,7 @@ class Engine:
             When the columns cannot be what an engine left. None of the packets was taken.
         """
         try:
-            _core.push_carried(
-                self._native,
-                packets.times,
-                packets.clocks,
-                packets.frames,
-                packets.wire_lengths,
-                packets.link_types,
-                packets.offsets,
-                packets.octets,
-            )
+            _core.push_carried(self._native, **{name: getattr(packets, name) for name in _PUSHED})
         except ValueError as problem:
             raise SourceError(f"what a piece left is refused: {problem}; run again") from problem
 
