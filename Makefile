@@ -59,7 +59,7 @@ run: $(VENV)/.installed
 test: test-native test-python
 
 test-native: $(VENV)/.installed-tools
-	@$(TOOLS) cmake -S . -B build/tests -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DFLOWCLASS_ASSERTIONS=ON -DCMAKE_BUILD_TYPE=Release \
+	@$(TOOLS) cmake -S . -B build/tests -DFLOWCLASS_PYTHON=OFF -DFLOWCLASS_TESTS=ON -DFLOWCLASS_BENCHMARKS=ON -DFLOWCLASS_ASSERTIONS=ON -DCMAKE_BUILD_TYPE=Release \
 		>build/tests.log || { cat build/tests.log; exit 1; }
 	@$(TOOLS) cmake --build build/tests >build/tests.log || { cat build/tests.log; exit 1; }
 	@$(TOOLS) ctest --test-dir build/tests --output-on-failure

@@ -146,7 +146,7 @@ class Partial {
             table_.prefetch_index(keys_[index].hash);
         }
         for (std::size_t index = 0; index < layers_.layer_count; ++index) {
-            table_.prefetch_slot(keys_[index].hash);
+            static_cast<void>(table_.prefetch_slot(keys_[index].hash));
         }
         for (std::size_t index = 0; index < layers_.layer_count; ++index) {
             on_layer(index);

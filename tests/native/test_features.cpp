@@ -147,12 +147,12 @@ TEST(a_late_packet_has_no_gap) {
     CHECK_EQ(*value<kGapLeast>(flow), 0);
     CHECK_EQ(*value<kGapMost>(flow), 2000);
     CHECK_EQ(*value<kGapMean>(flow), 1000.0);  // the gaps add up to the time that passed
-    const feature::FirstPackets& first = flow.first();
-    CHECK_EQ(first.count, 4U);
-    CHECK_EQ(first.gaps[0], 0U);
-    CHECK_EQ(first.gaps[1], 2000U);
-    CHECK_EQ(first.gaps[2], 0U);
-    CHECK_EQ(first.gaps[3], 1000U);
+    const std::span<const feature::FirstPacket> first = flow.first_packets();
+    CHECK_EQ(first.size(), 4U);
+    CHECK_EQ(first[0].gap, 0U);
+    CHECK_EQ(first[1].gap, 2000U);
+    CHECK_EQ(first[2].gap, 0U);
+    CHECK_EQ(first[3].gap, 1000U);
 }
 
 TEST(the_ends_of_time_are_survived) {
@@ -221,7 +221,7 @@ TEST(entropy_of_the_head) {
     const FlowFeatures next = flow.next_segment();
     CHECK_EQ(*value<kEntropy>(next), 8.0);
     CHECK_EQ(next.packets(), 0U);
-    CHECK_EQ(next.first().count, 0U);
+    CHECK_EQ(next.first_packets().size(), 0U);
 }
 
 TEST(only_the_first_sixteen_packets_are_listed) {
@@ -229,9 +229,9 @@ TEST(only_the_first_sixteen_packets_are_listed) {
     for (std::uint32_t number = 0; number < 40; ++number) {
         flow.add(packet_of(100 + number), number % 3 == 0 ? kForward : kReverse, number);
     }
-    CHECK_EQ(flow.first().count, feature::kFirstPackets);
-    CHECK_EQ(flow.first().lengths.back(), 115U);
-    CHECK_EQ(flow.first().reverse, 0b0110'1101'1011'0110U);
+    CHECK_EQ(flow.first_packets().size(), feature::kFirstPackets);
+    CHECK_EQ(flow.first_packets().back().length, 115U);
+    CHECK_EQ(flow.first_reverse(), 0b0110'1101'1011'0110U);
     CHECK_EQ(flow.packets(), 40U);
 }
 

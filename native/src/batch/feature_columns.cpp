@@ -1,4 +1,4 @@
-// The table is walked at compile time, so that a value goes straight to its column.
+// The table is walked at compile time, so that values go straight to their columns.
 #include "batch/feature_columns.hpp"
 
 #include <algorithm>
@@ -12,14 +12,15 @@ constexpr std::uint8_t kTcp = 6;
 
 template <typename Value>
 Value item(const feature::Finished& flow, feature::Quantity quantity, std::size_t at) noexcept {
-    const feature::FirstPackets& first = flow.flow->first();
+    const feature::FirstPacket& packet = flow.flow->first_packets()[at];
     if (quantity == feature::Quantity::first_lengths) {
-        return static_cast<Value>(first.lengths[at]);
+        return static_cast<Value>(packet.length);
     }
     if (quantity == feature::Quantity::first_gaps) {
-        return static_cast<Value>(std::min(first.gaps[at], feature::kMostNs));
+        return static_cast<Value>(std::min(packet.gap, feature::kMostNs));
     }
-    const bool forward = (first.reverse >> at & 1U) == (flow.side[0] == 0 ? 0U : 1U);
+    const unsigned reverse = flow.flow->first_reverse();
+    const bool forward = (reverse >> at & 1U) == (flow.side[0] == 0 ? 0U : 1U);
     return static_cast<Value>(forward ? 1 : -1);
 }
 
@@ -35,40 +36,47 @@ ColumnData finished(ListColumn<Value>& list) {
 }  // namespace
 
 template <std::size_t Row>
-void FeatureColumns::add_value(const feature::Finished* flow) {
+void FeatureColumns::write_column(std::span<const feature::Finished> flows) {
     auto& column = std::get<Row>(columns_);
-    if constexpr (requires { column.offsets; }) {
-        const std::size_t count = flow == nullptr ? 0 : flow->flow->first().count;
-        column.offsets.add(count);
-        const auto values = column.values.extend(count);
-        for (std::size_t at = 0; at < count; ++at) {
-            using Value = typename decltype(values)::value_type;
-            values[at] = item<Value>(*flow, feature::kFeatures[Row].quantity, at);
-        }
-    } else {
-        const auto value = flow == nullptr ? std::nullopt : feature::value_of<Row>(*flow);
-        if (value) {
-            column.add(*value);
+    for (const feature::Finished& flow : flows) {
+        if constexpr (requires { column.offsets; }) {
+            const std::size_t count = flow.flow == nullptr ? 0 : flow.flow->first_packets().size();
+            column.offsets.add(count);
+            const auto values = column.values.extend(count);
+            for (std::size_t at = 0; at < count; ++at) {
+                using Value = typename decltype(values)::value_type;
+                values[at] = item<Value>(flow, feature::kFeatures[Row].quantity, at);
+            }
         } else {
-            column.add_null();
+            const auto value = flow.flow == nullptr ? std::nullopt : feature::value_of<Row>(flow);
+            if (value) {
+                column.add(*value);
+            } else {
+                column.add_null();
+            }
         }
     }
 }
 
 template <std::size_t... Row>
-void FeatureColumns::add_values(const feature::Finished* flow,
-                                std::index_sequence<Row...> /*rows*/) {
-    (add_value<Row>(flow), ...);
+void FeatureColumns::write_columns(std::span<const feature::Finished> flows,
+                                   std::index_sequence<Row...> /*rows*/) {
+    (write_column<Row>(flows), ...);
 }
 
 void FeatureColumns::add(const FlowRow& row, const Orientation& way) {
-    if (row.features == nullptr) {
-        add_values(nullptr, Rows());
-        return;
+    gathered_[count_++] =
+        row.features == nullptr
+            ? feature::Finished()
+            : feature::finish(*row.features, way.initiator_forward, row.key->ip_proto == kTcp);
+    if (count_ == kTogether) {
+        write();
     }
-    const feature::Finished flow =
-        feature::finish(*row.features, way.initiator_forward, row.key->ip_proto == kTcp);
-    add_values(&flow, Rows());
+}
+
+void FeatureColumns::write() {
+    write_columns(std::span(gathered_).first(count_), Rows());
+    count_ = 0;
 }
 
 void FeatureColumns::finish_into(std::vector<ColumnData>& out) {

@@ -1,9 +1,12 @@
 // The feature columns of a batch: one for each row of the feature table, in its order. Takes:
-// finished flows. Gives: their values, or nulls where a flow has none.
+// finished flows. Gives: their values, or nulls where a flow has none. Some flows are gathered and
+// written column by column: sixty columns for each flow would be as many places in memory.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -45,17 +48,23 @@ auto empty_columns(std::index_sequence<Rows...> /*rows*/) {
 
 class FeatureColumns {
   public:
+    // What the row names must stay until write() was called.
     void add(const FlowRow& row, const Orientation& way);
+    void write();
     void finish_into(std::vector<ColumnData>& out);
 
   private:
     using Rows = std::make_index_sequence<feature::kFeatureCount>;
 
-    template <std::size_t Row>
-    void add_value(const feature::Finished* flow);
-    template <std::size_t... Row>
-    void add_values(const feature::Finished* flow, std::index_sequence<Row...> rows);
+    static constexpr std::size_t kTogether = 32;
 
+    template <std::size_t Row>
+    void write_column(std::span<const feature::Finished> flows);
+    template <std::size_t... Row>
+    void write_columns(std::span<const feature::Finished> flows, std::index_sequence<Row...> rows);
+
+    std::array<feature::Finished, kTogether> gathered_;
+    std::size_t count_ = 0;
     decltype(feature_columns::empty_columns(Rows())) columns_;
 };
 

@@ -54,7 +54,11 @@ class FlowBatchBuilder {
     // The same bit by bit: every part of every row once, rows in order, and then how many they
     // were. Parts may be appended at the same time, unless they share an anonymizer.
     void append_part(RowPart part, const FlowRow& row);
-    void appended(std::size_t rows) noexcept { rows_ += rows; }
+    // What the rows named may go afterwards.
+    void appended(std::size_t rows) {
+        rows_ += rows;
+        features_.write();
+    }
     [[nodiscard]] bool parts_are_apart() const noexcept { return anonymizer_ == nullptr; }
     [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
     // The rows so far; the builder is empty afterwards. `sources`: names of the inputs, by the

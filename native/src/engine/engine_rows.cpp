@@ -141,6 +141,9 @@ void Engine::append_part(batch::RowPart part,
         const Shard& owner = *owners[index];
         batch::FlowRow row = row_of(flow, owner);
         if (part != batch::RowPart::findings) {
+            if (part == batch::RowPart::features && index + kAhead < range.end) {
+                owners[index + kAhead]->prefetch_features(flows[index + kAhead]->state().features);
+            }
             builder_.append_part(part, row);
             continue;
         }

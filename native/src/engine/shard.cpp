@@ -226,8 +226,7 @@ void Shard::on_layer(std::size_t index) noexcept {
     if (begins) {
         begin_segment(state, frame);
     }
-    const auto direction = keys_[index].from_a == record.forward_is_a ? packet::Direction::forward
-                                                                      : packet::Direction::reverse;
+    const packet::Direction direction = direction_of(index, state);
     record.first = std::min(record.first, frame.time);
     record.last = std::max(record.last, frame.time);
     record.touched = frame.clock;

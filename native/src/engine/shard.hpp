@@ -70,6 +70,11 @@ class Shard {
     [[nodiscard]] const feature::FlowFeatures* features(std::uint32_t index) const noexcept {
         return index == FlowState::kNoFeatures ? nullptr : &features_[index];
     }
+    void prefetch_features(std::uint32_t index) const noexcept {
+        if (index != FlowState::kNoFeatures) {
+            features_.prefetch(index);
+        }
+    }
     [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept {
         return encaps_[index];
     }
@@ -168,6 +173,12 @@ class Shard {
     void cut_a_head(base::TimeNs when) noexcept;
     void end_all(flow::EndReason reason, base::TimeNs when) noexcept;
     void fetch_parts() const noexcept;
+    // The direction of a layer in its flow.
+    [[nodiscard]] packet::Direction direction_of(std::size_t index,
+                                                 const FlowState& state) const noexcept {
+        return keys_[index].from_a == state.record.forward_is_a ? packet::Direction::forward
+                                                                : packet::Direction::reverse;
+    }
     [[nodiscard]] std::uint32_t keep_features(const feature::FlowFeatures& features) noexcept;
     template <typename Archive>
     void keep_sums(Archive& archive);

@@ -30,8 +30,8 @@ inline Finished finish(const FlowFeatures& flow, bool initiator_forward, bool is
         out.side = {1, 0, 2};
     }
     out.is_tcp = is_tcp;
-    out.lengths_of_both = flow.lengths(0);
-    out.lengths_of_both.add(flow.lengths(1));
+    out.lengths_of_both = flow.way(0).lengths;
+    out.lengths_of_both.add(flow.way(1).lengths);
     out.active = flow.active();
     return out;
 }
@@ -88,15 +88,16 @@ std::optional<ValueOf<Row>> value_of(const Finished& flow) noexcept {
     const FlowFeatures& kept = *flow.flow;
     if constexpr (kFeatures[Row].quantity == Quantity::length) {
         return value_of_moments<Row>(kFeatures[Row].way == Way::both ? flow.lengths_of_both
-                                                                     : kept.lengths(side));
+                                                                     : kept.way(side).lengths);
     } else if constexpr (kFeatures[Row].quantity == Quantity::gap) {
-        return value_of_moments<Row>(kept.gaps(side));
+        return value_of_moments<Row>(kFeatures[Row].way == Way::both ? kept.gaps()
+                                                                     : kept.way(side).gaps);
     } else if constexpr (kFeatures[Row].quantity == Quantity::active) {
         return value_of_moments<Row>(flow.active);
     } else if constexpr (kFeatures[Row].quantity == Quantity::idle) {
         return value_of_moments<Row>(kept.idle());
     } else if constexpr (kFeatures[Row].quantity == Quantity::tcp_flag) {
-        return flow.is_tcp ? std::optional<Value>(kept.tcp(side).flags[kFeatures[Row].flag])
+        return flow.is_tcp ? std::optional<Value>(kept.way(side).flags[kFeatures[Row].flag])
                            : std::nullopt;
     } else if constexpr (kFeatures[Row].quantity == Quantity::head_octets ||
                          kFeatures[Row].quantity == Quantity::head_entropy) {
@@ -110,13 +111,13 @@ std::optional<ValueOf<Row>> value_of(const Finished& flow) noexcept {
             return octets > 0 ? std::optional<Value>(head.bits[side]) : std::nullopt;
         }
     } else {
-        const TcpCounts& tcp = kept.tcp(side);
-        if (!tcp.window_seen) {
+        const TcpWindows& windows = kept.way(side).windows;
+        if (!windows.seen) {
             return std::nullopt;
         }
-        return kFeatures[Row].quantity == Quantity::tcp_window_first   ? tcp.window_first
-               : kFeatures[Row].quantity == Quantity::tcp_window_least ? tcp.window_least
-                                                                       : tcp.window_greatest;
+        return kFeatures[Row].quantity == Quantity::tcp_window_first   ? windows.first
+               : kFeatures[Row].quantity == Quantity::tcp_window_least ? windows.least
+                                                                       : windows.greatest;
     }
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 
 #include "base/prefetch.hpp"
 #include "base/time.hpp"
@@ -27,72 +28,79 @@ inline constexpr base::TimeNs kIdleGap = 5 * base::kSecond;
 // FIN, SYN, RST, PSH, ACK, URG, ECE, CWR: RFC 9293 §3.1, from the lowest bit.
 inline constexpr std::size_t kTcpFlags = 8;
 
-// The time between a packet and the latest packet before it. A packet that is not later than that
-// one comes 0 ns after it, so gaps are never negative and add up to the time that passed.
-class Gaps {
-  public:
-    std::uint64_t begin(base::TimeNs time) noexcept {
-        latest_ = time;
-        return 0;
-    }
-    std::uint64_t add(base::TimeNs time) noexcept {
-        const std::uint64_t gap =
-            time > latest_ ? static_cast<std::uint64_t>(time) - static_cast<std::uint64_t>(latest_)
-                           : 0;
-        moments_.add(gap);
-        latest_ = std::max(latest_, time);
-        return gap;
-    }
-    [[nodiscard]] const Moments& moments() const noexcept { return moments_; }
-    [[nodiscard]] base::TimeNs latest() const noexcept { return latest_; }
+// What the packets of one direction add to, or of both. The time between a packet and the latest
+// packet before it: a packet that is not later than that one comes 0 ns after it, so gaps are never
+// negative and add up to the time that passed.
+inline std::uint64_t add_gap(Moments& gaps, base::TimeNs& latest, base::TimeNs time) noexcept {
+    const std::uint64_t gap =
+        time > latest ? static_cast<std::uint64_t>(time) - static_cast<std::uint64_t>(latest) : 0;
+    gaps.add(gap);
+    latest = std::max(latest, time);
+    return gap;
+}
+
+struct TcpWindows {
+    std::uint16_t first = 0;
+    std::uint16_t least = std::numeric_limits<std::uint16_t>::max();
+    std::uint16_t greatest = 0;
+    bool seen = false;
 
     template <typename Archive>
     void keep(Archive& archive) {
-        archive(moments_, latest_);
+        archive(first, least, greatest, seen);
     }
 
-  private:
-    Moments moments_;
-    base::TimeNs latest_ = 0;
-};
-
-struct TcpCounts {
-    std::array<std::uint64_t, kTcpFlags> flags{};
-    std::uint16_t window_first = 0;
-    std::uint16_t window_least = std::numeric_limits<std::uint16_t>::max();
-    std::uint16_t window_greatest = 0;
-    bool window_seen = false;
-
-    template <typename Archive>
-    void keep(Archive& archive) {
-        archive(flags, window_first, window_least, window_greatest, window_seen);
-    }
-
-    void add(const packet::FlowLayer& layer) noexcept {
-        for (unsigned bits = layer.tcp_flags & 0xffU; bits != 0; bits &= bits - 1) {
-            ++flags[static_cast<std::size_t>(std::countr_zero(bits))];
-        }
-        if (layer.has_tcp_window) {
-            window_first = window_seen ? window_first : layer.tcp_window;
-            window_seen = true;
-            window_least = std::min(window_least, layer.tcp_window);
-            window_greatest = std::max(window_greatest, layer.tcp_window);
-        }
+    void add(std::uint16_t window) noexcept {
+        first = seen ? first : window;
+        seen = true;
+        least = std::min(least, window);
+        greatest = std::max(greatest, window);
     }
 };
 
-// The first packets: lengths, directions (bit set: reverse), gaps.
-struct FirstPackets {
-    std::uint16_t count = 0;
-    std::uint16_t reverse = 0;
-    std::array<std::uint32_t, kFirstPackets> lengths{};
-    std::array<std::uint64_t, kFirstPackets> gaps{};
-    static_assert(kFirstPackets <= 16, "a bit of `reverse` for each");
+// Of one direction, in the order in which a packet needs it: a line of its own for each of these
+// rows, the last one for TCP alone.
+struct alignas(base::kLine) WaySums {
+    Moments gaps;
+    base::TimeNs latest = 0;
+    TcpWindows windows;
+
+    alignas(base::kLine) Moments lengths;
+
+    alignas(base::kLine) std::array<std::uint64_t, kTcpFlags> flags{};
 
     template <typename Archive>
     void keep(Archive& archive) {
-        archive(count, reverse, lengths, gaps);
-        archive.require(count <= kFirstPackets);
+        archive(gaps, latest, windows, lengths, flags);
+    }
+
+    void add(const packet::FlowLayer& layer, base::TimeNs time) noexcept {
+        constexpr std::uint8_t kTcp = 6;
+        if (lengths.count == 0) {
+            latest = time;
+        } else {
+            add_gap(gaps, latest, time);
+        }
+        lengths.add(layer.ip_length);
+        if (layer.ip_proto == kTcp && layer.fragment != packet::Fragment::later) {
+            for (unsigned bits = layer.tcp_flags & 0xffU; bits != 0; bits &= bits - 1) {
+                ++flags[static_cast<std::size_t>(std::countr_zero(bits))];
+            }
+            if (layer.has_tcp_window) {
+                windows.add(layer.tcp_window);
+            }
+        }
+    }
+};
+static_assert(sizeof(WaySums) == 3 * base::kLine);
+
+struct FirstPacket {
+    std::uint64_t gap;
+    std::uint32_t length;
+
+    template <typename Archive>
+    void keep(Archive& archive) {
+        archive(gap, length);
     }
 };
 
@@ -101,26 +109,16 @@ class FlowFeatures {
     void add(const packet::FlowLayer& layer,
              packet::Direction direction,
              base::TimeNs time) noexcept {
-        constexpr std::uint8_t kTcp = 6;
-        const std::size_t side = packet::index_of(direction);
         std::uint64_t gap = 0;
         if (packets() == 0) {
-            active_since_ = time;
-            gap = gaps_[2].begin(time);
+            active_since_ = latest_ = time;
         } else {
             gap = note_gap(time);
         }
-        if (lengths_[side].count == 0) {
-            gaps_[side].begin(time);
-        } else {
-            gaps_[side].add(time);
-        }
-        lengths_[side].add(layer.ip_length);
-        if (first_.count < kFirstPackets) {
+        const std::size_t side = packet::index_of(direction);
+        ways_[side].add(layer, time);
+        if (first_count_ < kFirstPackets) {
             note_first(layer.ip_length, side, gap);
-        }
-        if (layer.ip_proto == kTcp && layer.fragment != packet::Fragment::later) {
-            tcp_[side].add(layer);
         }
     }
     // What was kept of the payload, by direction.
@@ -133,37 +131,42 @@ class FlowFeatures {
         return next;
     }
 
-    // What the next packet will need.
-    void prefetch() const noexcept {
-        base::prefetch(gaps_);
-        base::prefetch(lengths_);
-        base::prefetch(tcp_);
+    // What the next packet will need, which is of this direction.
+    void prefetch(packet::Direction direction) const noexcept {
+        base::prefetch_front<base::kLine>(*this);
+        base::prefetch(ways_[packet::index_of(direction)]);
     }
 
     [[nodiscard]] std::uint64_t packets() const noexcept {
-        return lengths_[0].count + lengths_[1].count;
+        return ways_[0].lengths.count + ways_[1].lengths.count;
     }
-    [[nodiscard]] const Moments& lengths(std::size_t side) const noexcept { return lengths_[side]; }
-    // By direction; 2 = of both.
-    [[nodiscard]] const Moments& gaps(std::size_t way) const noexcept {
-        return gaps_[way].moments();
-    }
+    [[nodiscard]] const WaySums& way(std::size_t side) const noexcept { return ways_[side]; }
+    // Of both directions together.
+    [[nodiscard]] const Moments& gaps() const noexcept { return gaps_; }
     // With the period that the last packet belongs to.
     [[nodiscard]] Moments active() const noexcept;
     [[nodiscard]] const Moments& idle() const noexcept { return idle_; }
-    [[nodiscard]] const TcpCounts& tcp(std::size_t side) const noexcept { return tcp_[side]; }
-    [[nodiscard]] const FirstPackets& first() const noexcept { return first_; }
+    [[nodiscard]] std::span<const FirstPacket> first_packets() const noexcept {
+        return std::span(first_packets_).first(first_count_);
+    }
+    // A bit for each of them: whether it was one of the reverse direction.
+    [[nodiscard]] std::uint16_t first_reverse() const noexcept { return first_reverse_; }
     [[nodiscard]] const HeadEntropy& head() const noexcept { return head_; }
 
     template <typename Archive>
     void keep(Archive& archive) {
-        archive(gaps_, lengths_, active_since_, first_, tcp_, active_, idle_, head_);
+        archive(gaps_, latest_, ways_, first_reverse_);
+        archive.up_to(first_count_, static_cast<std::uint16_t>(kFirstPackets));
+        for (std::size_t at = 0; at < first_count_; ++at) {
+            archive(first_packets_[at]);
+        }
+        archive(active_since_, active_, idle_, head_);
     }
 
   private:
     std::uint64_t note_gap(base::TimeNs time) noexcept {
-        const base::TimeNs before = gaps_[2].latest();
-        const std::uint64_t gap = gaps_[2].add(time);
+        const base::TimeNs before = latest_;
+        const std::uint64_t gap = add_gap(gaps_, latest_, time);
         if (gap > static_cast<std::uint64_t>(kIdleGap)) {
             active_.add(span(active_since_, before));
             idle_.add(gap);
@@ -172,21 +175,23 @@ class FlowFeatures {
         return gap;
     }
     void note_first(std::uint32_t length, std::size_t side, std::uint64_t gap) noexcept {
-        const std::size_t at = first_.count++;
-        first_.lengths[at] = length;
-        first_.gaps[at] = gap;
-        first_.reverse = static_cast<std::uint16_t>(first_.reverse | side << at);
+        static_assert(kFirstPackets <= 16, "a bit of first_reverse_ for each");
+        first_packets_[first_count_] = {gap, length};
+        first_reverse_ = static_cast<std::uint16_t>(first_reverse_ | side << first_count_);
+        ++first_count_;
     }
     static std::uint64_t span(base::TimeNs from, base::TimeNs to) noexcept {
         return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
     }
 
-    // In the order in which a packet needs them.
-    std::array<Gaps, 3> gaps_;
-    std::array<Moments, 2> lengths_;
+    // A packet needs the first line and its direction's; what follows is for few of them.
+    alignas(base::kLine) Moments gaps_;
+    base::TimeNs latest_ = 0;
+    std::uint16_t first_count_ = 0;
+    std::uint16_t first_reverse_ = 0;
+    std::array<WaySums, 2> ways_;
+    std::array<FirstPacket, kFirstPackets> first_packets_;  // those that there were
     base::TimeNs active_since_ = 0;
-    FirstPackets first_;
-    std::array<TcpCounts, 2> tcp_;
     Moments active_, idle_;
     HeadEntropy head_;
 };
@@ -194,7 +199,7 @@ class FlowFeatures {
 inline Moments FlowFeatures::active() const noexcept {
     Moments all = active_;
     if (packets() > 0) {
-        all.add(span(active_since_, gaps_[2].latest()));
+        all.add(span(active_since_, latest_));
     }
     return all;
 }
