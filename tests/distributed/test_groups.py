@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import pytest
 from pieces_of import Inline, cut, rows, stream, written
+from pyarrow import fs
 
 import flowclass
 from flowclass import distributed
@@ -142,6 +146,41 @@ def test_anonymized_files_are_named_in_the_order_given(captures: Path, tmp_path:
     assert names <= {source_name(place) for place in range(len(paths))}
     assert [report.name for report in run.reports] == [str(path) for path in paths]
     assert max(map(len, watched.scans)) > 1
+
+
+class Counted:
+    """A file system that takes note of what is opened."""
+
+    def __init__(self, opened: list[str]) -> None:
+        self.local, self.opened = fs.LocalFileSystem(), opened
+
+    def open_input_stream(self, path: str, compression: None) -> pa.NativeFile:
+        """Open a file."""
+        self.opened.append(Path(path).name)
+        return self.local.open_input_stream(path, compression=compression)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_files_on_a_far_file_system(
+    kept: bool, captures: Path, tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is small comes over the network once, whatever a task does with it."""
+    opened: list[str] = []
+    monkeypatch.setattr("flowclass.distributed.piece.file_system", lambda place: (Counted(opened), place[7:]))
+    if not kept:
+        monkeypatch.setattr("flowclass.distributed.piece.MOST_KEPT", 0)
+    paths = cut(stream(captures, seed=37), range(300, 4000, 300), tmp_path)
+    whole = gzip.compress(paths[1].read_bytes())
+    paths[1].write_bytes(whole[:-2000])  # what can be rescued of it is read once more
+    distributed.classify([f"file://{path}" for path in paths], tmp_path / "out", workers=1, range_octets=None)
+    plain = flowclass.classify([str(path) for path in paths]).to_pyarrow()
+    left_out = ("source_file",)
+    assert rows(written(tmp_path / "out"), without=left_out) == rows(plain, without=left_out)
+    assert max(map(len, watched.scans)) > 1
+    times = Counter(opened)
+    assert set(times) == {path.name for path in paths}
+    # Each scan is done twice here, as after a retry.
+    assert (set(times.values()) == {2}) is kept
 
 
 def _pieces(*octets: int, point: str = "", start: int | None = None) -> list[Piece]:

@@ -79,6 +79,24 @@ def test_codec_is_known_by_content(codec: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
+def test_a_damaged_file_among_others_stands_where_it_begins(codec: str, tmp_path: Path) -> None:
+    import flowclass
+
+    early, late, hopeless = tmp_path / "c.pcap", tmp_path / "b.pcap", tmp_path / "a"
+    late.write_bytes(pcap(exchange(3, start=START_NS + 10**12)))
+    whole = CODECS[codec](CONTENT)
+    early.write_bytes(whole + whole[:-40])
+    hopeless.write_bytes(whole[:14] + b"\xff" * 40 + whole[54:])
+    result = flowclass.classify([str(hopeless), str(late), str(early)])
+    result.to_pyarrow()
+    names = [Path(report.name).name for report in result.sources]
+    assert names == ["c.pcap", "b.pcap", "a"]
+    assert result.sources[0].packets >= 600
+    assert [report.problem for report in result.sources][:2] == ["damaged", "none"]
+    assert find([str(tmp_path)]).sources  # to look at it is no failure either
+
+
+@pytest.mark.parametrize("codec", CODECS)
 def test_many_members(codec: str) -> None:
     parts = [CONTENT[:1000], CONTENT[1000:150_000], CONTENT[150_000:]]
     assert _read(MemorySource(b"".join(CODECS[codec](part) for part in parts))) == CONTENT

@@ -7,6 +7,7 @@ capture point, in the order of their first packets, are one stream.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -21,9 +22,12 @@ from flowclass.distributed.ranges import FILE_HEADER, RECORD_HEADER, STRETCH, fi
 from flowclass.distributed.storage import file_system, is_url, list_files, shown
 from flowclass.engine import first_packet_time
 from flowclass.errors import ConfigError, SourceError
-from flowclass.sources import SLICE, Octets
+from flowclass.sources import PREFIX, SLICE, Octets
 from flowclass.sources.compression import slices
 from flowclass.sources.file import FileSource, find
+
+MOST_KEPT = 64 << 20
+"""Octets of a piece on a far file system up to which its files are kept in memory while its task lasts."""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +203,7 @@ class PieceFile:
         self.name = file.column
         self.file = file
         self._piece = piece
+        self._kept: bytes | None = None
         self.position = 0
 
     @property
@@ -212,13 +217,13 @@ class PieceFile:
 
     def first_time(self) -> int | None:
         """Give the time of the first packet, ns since 1970 UTC, as a run over all files looks for it."""
-        if not is_url(self.file.place):
-            head = FileSource(Path(self.file.place), self.name).prefix()
-        else:
-            with contextlib.suppress(SourceError):
-                return next((first_packet_time(octets) for octets in self.slices()), None)
-            head = None
-        return None if head is None else first_packet_time(head)
+        taken = b""
+        with contextlib.suppress(SourceError):
+            for octets in self.slices():
+                taken += octets
+                if len(taken) >= PREFIX:
+                    break
+        return first_packet_time(taken)
 
     def slices(self) -> Iterator[Octets]:
         """Give the octets, decompressed.
@@ -235,8 +240,8 @@ class PieceFile:
         try:
             system, path = file_system(place)
             if piece.start is None:
-                with system.open_input_stream(path, compression=None) as stream:
-                    yield from slices(stream, again=lambda: system.open_input_stream(path, compression=None))
+                with self._opened(system, path) as stream:
+                    yield from slices(stream, again=lambda: self._opened(system, path))
             else:
                 with system.open_input_file(path) as file:
                     yield from self._range(file, piece.start, piece.end or 0)
@@ -244,6 +249,15 @@ class PieceFile:
             raise SourceError(f"{self.name}: {problem}") from problem
         except (OSError, ConfigError) as problem:
             raise SourceError(f"{self.name}: cannot be read: {problem}; check name, rights and network") from problem
+
+    def _opened(self, system: Any, path: str) -> Any:
+        """Open the file; a small one comes over the network once and is kept for the next reading."""
+        if self._piece.octets > MOST_KEPT:
+            return system.open_input_stream(path, compression=None)
+        if self._kept is None:
+            with system.open_input_stream(path, compression=None) as stream:
+                self._kept = stream.read()
+        return io.BytesIO(self._kept)
 
     @staticmethod
     def _range(file: Any, start: int, end: int) -> Iterator[Octets]:

@@ -9,6 +9,8 @@ it is read, touching the lost pages ends the process.
 
 from __future__ import annotations
 
+import contextlib
+import lzma
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -64,16 +66,14 @@ class FileSource:
         return self._taken if self._raw is None else self._raw.taken
 
     def prefix(self) -> Octets | None:
-        """Give the first octets, decompressed."""
-        try:
-            with self.path.open("rb", buffering=0) as raw:
-                stream, _ = unpacked(raw)
-                head = b""
-                while len(head) < PREFIX and (step := stream.read(64 << 10)):
-                    head += step
-        except (OSError, EOFError, ValueError):
-            return None
-        return head
+        """Give the first octets, decompressed, as far as they can be read."""
+        head = b""
+        with contextlib.suppress(SourceError):  # whoever reads it all will say so
+            for octets in FileSource(self.path, self.name, most_ratio=self._most_ratio).slices():
+                head += octets
+                if len(head) >= PREFIX:
+                    break
+        return head[:PREFIX] or None
 
     def slices(self) -> Iterator[Octets]:
         """Give the capture's octets."""
@@ -233,7 +233,7 @@ def may_be_capture(path: Path) -> bool:
         with path.open("rb", buffering=0) as raw:
             stream, _ = unpacked(raw)
             return (stream.read(4) or b"") in _CAPTURE_MAGICS
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, lzma.LZMAError):
         return False
 
 
