@@ -61,12 +61,15 @@ class Contender:
         return shutil.which(self.needs) is not None
 
 
+def _rows(*options: str) -> Command:
+    return lambda trace, _: [sys.executable, "-m", "benchmarks.compare.rows", str(trace), *options]
+
+
 def _classify(*options: str, rows: str = "") -> Command:
-    """Give the command; `rows` is "" to make none, "null" to make them and throw them away, else a format."""
+    """Give the command; `rows` is "" to make none, else the format of a file of them."""
 
     def command(trace: Path, folder: Path) -> list[str]:
-        null = ["-o", os.devnull, "--format", "arrow"]
-        to = null if rows == "null" else ["-o", str(folder / f"flows.{rows}")] if rows else ["--format", "none"]
+        to = ["-o", str(folder / f"flows.{rows}")] if rows else ["--format", "none"]
         return [sys.executable, "-m", "flowclass", "classify", str(trace), "-q", "--json", *to, *options]
 
     return command
@@ -115,8 +118,8 @@ def contenders(floor: Path) -> list[Contender]:
         ),
         _ours("flowclass", "1 thread, all flows named and counted, no rows made", _classify()),
         _ours("flowclass, 2 threads", "the same with two threads", _classify("--threads", "2")),
-        _ours("flowclass, rows", "1 thread, every row made and thrown away", _classify(rows="null")),
-        _ours("flowclass, features", "the same with statistics of every flow", _classify("--features", rows="null")),
+        _ours("flowclass, rows", "1 thread, every row made and thrown away", _rows()),
+        _ours("flowclass, features", "the same with statistics of every flow", _rows("--features")),
         _ours("flowclass, Parquet", "1 thread, every row written", _classify(rows="parquet")),
         _ours(
             "flowclass, features, Parquet",
