@@ -82,8 +82,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
-    program = build("matching")
     every, negative = captures(given.corpus)
+    if not negative:
+        parser.error("no captures without tunnels: name the folder of public captures by --corpus or FLOWCLASS_CORPUS")
+    program = build("matching")
     seed = ("--seed", str(given.seed))
     answers = {
         "speed": run(program, "speed", every),

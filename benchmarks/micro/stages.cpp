@@ -126,36 +126,41 @@ Found run_engine(base::Bytes bytes, std::uint32_t threads, bool watch) {
 }
 
 // What the stages do, in small and for ever the same: hashing in registers, copying in order,
-// sorting, and following pointers to places that no cache holds. splitmix64 is Steele, Lea and
-// Flood's, "Fast splittable pseudorandom number generators", 2014.
+// sorting, and following pointers. splitmix64 is Steele, Lea and Flood's, "Fast splittable
+// pseudorandom number generators", 2014.
 Found run_calibration() {
-    constexpr std::size_t kWords = std::size_t{1} << 20U;
+    // As much as a core's own cache holds, and no fresh pages after the first round: where the
+    // kernel puts them, and what it takes to clear them, would be timed too.
+    constexpr std::size_t kWords = std::size_t{1} << 16U;
     constexpr std::size_t kSorted = kWords / 8;
+    constexpr int kTimes = 16;
     constexpr int kCopies = 4;
-    std::vector<std::uint64_t> words(kWords);
-    std::uint64_t state = 1;
-    for (std::uint64_t& word : words) {
-        state += 0x9e3779b97f4a7c15U;
-        word = (state ^ (state >> 30U)) * 0xbf58476d1ce4e5b9U;
-        word = (word ^ (word >> 27U)) * 0x94d049bb133111ebU;
-        word ^= word >> 31U;
-    }
-    base::SipHash<1, 3> hash({1, 2});
-    for (const std::uint64_t word : words) {
-        hash.add(word);
-    }
-    std::uint64_t at = hash.finish() % kWords;
-    std::vector<std::uint64_t> copy(kWords);
-    for (int round = 0; round < kCopies; ++round) {
-        std::memcpy(copy.data(), words.data(), kWords * sizeof(std::uint64_t));
-        words[static_cast<std::size_t>(round)] ^= copy[at];
-    }
-    std::sort(copy.begin(), copy.begin() + kSorted);
-    for (std::size_t step = 0; step < kWords / 4; ++step) {
-        at = (words[at] + step) % kWords;
-    }
+    static std::vector<std::uint64_t> words(kWords);
+    static std::vector<std::uint64_t> copy(kWords);
     Found found;
-    found.sum = at + copy.front();
+    std::uint64_t state = 1;
+    for (int time = 0; time < kTimes; ++time) {
+        for (std::uint64_t& word : words) {
+            state += 0x9e3779b97f4a7c15U;
+            word = (state ^ (state >> 30U)) * 0xbf58476d1ce4e5b9U;
+            word = (word ^ (word >> 27U)) * 0x94d049bb133111ebU;
+            word ^= word >> 31U;
+        }
+        base::SipHash<1, 3> hash({1, 2});
+        for (const std::uint64_t word : words) {
+            hash.add(word);
+        }
+        std::uint64_t at = hash.finish() % kWords;
+        for (int round = 0; round < kCopies; ++round) {
+            std::memcpy(copy.data(), words.data(), kWords * sizeof(std::uint64_t));
+            words[static_cast<std::size_t>(round)] ^= copy[at];
+        }
+        std::sort(copy.begin(), copy.begin() + kSorted);
+        for (std::size_t step = 0; step < kWords / 4; ++step) {
+            at = (words[at] + step) % kWords;
+        }
+        found.sum += at + copy.front();
+    }
     return found;
 }
 
