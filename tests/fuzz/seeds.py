@@ -2,10 +2,10 @@
 
 Captures are the beginnings of our own; frames of them and one of every link type, in the form of fuzz_decode.cpp; the
 fingerprint vectors, in the form of fuzz_match.cpp, those with a hello also in that of fuzz_hello.cpp; for the registry
-octets at random, always the same, as any octets are registrations to it; for snapshots places and octets to write over
-a good file; for pieces captures with cuts and pauses in them; for the C ABI calls in a sensible order, with captures
-and vectors for arguments, and calls at random; for the beginnings of TCP streams segments in order, shuffled, repeated,
-overlapping and cut.
+octets at random, always the same, as any octets are registrations to it, and so for what has two machine codes; for
+snapshots places and octets to write over a good file; for pieces captures with cuts and pauses in them; for the C ABI
+calls in a sensible order, with captures and vectors for arguments, and calls at random; for the beginnings of TCP
+streams segments in order, shuffled, repeated, overlapping and cut.
 """
 
 from __future__ import annotations
@@ -102,6 +102,14 @@ def registry_seeds() -> Iterator[tuple[str, bytes]]:
         rows = numbers.choice([1, 2, 5, 20, 60, 120])
         flows = numbers.randbytes(8 * 40)
         yield f"random-{index:02}", bytes([index & 1, rows]) + numbers.randbytes(24 * rows) + flows
+
+
+def instructions_seeds() -> Iterator[tuple[str, bytes]]:
+    """Give prefixes at random that nest, and octets at random to ask for and to hash."""
+    numbers = random.Random(20240304)
+    for index in range(24):
+        prefixes = numbers.choice([0, 1, 5, 40, 200])
+        yield f"random-{index:02}", bytes([prefixes]) + numbers.randbytes(19 * prefixes + 64 * numbers.randrange(1, 9))
 
 
 def snapshot_seeds() -> Iterator[tuple[str, bytes]]:
@@ -217,6 +225,7 @@ MAKERS: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
     "match": match_seeds,
     "hello": hello_seeds,
     "registry": registry_seeds,
+    "instructions": instructions_seeds,
     "snapshot": snapshot_seeds,
     "checkpoint": checkpoint_seeds,
     "pieces": pieces_seeds,
