@@ -38,7 +38,8 @@ void require(bool promise) {
 void add(FlowHead& out, std::array<Octets, 2>& kept, ByteReader& reader) {
     const auto direction = static_cast<Direction>(reader.u8() & 1U);
     const std::uint32_t missing = reader.be16();
-    const std::size_t count = std::min<std::size_t>(reader.be16(), reader.remaining());
+    const std::size_t wanted = reader.be16();
+    const std::size_t count = std::min(wanted, reader.remaining());
     const Bytes octets = reader.bytes(count);
     const std::size_t index = head::index_of(direction);
     if (kept[index].size() + count > UINT16_MAX ||

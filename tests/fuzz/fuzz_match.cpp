@@ -76,7 +76,8 @@ void feed(ByteReader& reader, Conversation& talk) {
         std::uint32_t& next = sequence[head::index_of(direction)];
         next += static_cast<std::uint32_t>(static_cast<std::int16_t>(reader.be16()));
         const std::uint32_t missing = reader.be16();
-        const std::size_t count = std::min<std::size_t>(reader.be16(), reader.remaining());
+        const std::size_t wanted = reader.be16();
+        const std::size_t count = std::min(wanted, reader.remaining());
         const Bytes octets = reader.bytes(count);
         const std::vector<std::uint8_t> own(octets.begin(), octets.end());  // over-reads show
         layer.payload = own;

@@ -72,6 +72,7 @@ struct Matcher {
 
   private:
     static constexpr std::size_t kHeaderLength = 20;
+    static constexpr std::size_t kAttributeHead = 4;
     // ChannelData without STUN: mid-flow, proven by its lengths alone.
     static constexpr std::size_t kLoneChannelRun = 3;
 
@@ -214,6 +215,9 @@ struct Matcher {
         constexpr std::size_t kMostAttributes = 24;
         std::size_t offset = kHeaderLength;
         for (std::size_t count = 0; count < kMostAttributes && offset < wire; ++count) {
+            if (wire - offset < kAttributeHead) {
+                return false;
+            }
             ByteReader reader = at(bytes, offset);
             const std::uint16_t type = reader.be16();
             const std::size_t length = reader.be16();
@@ -223,7 +227,7 @@ struct Matcher {
             if (type == 0 || (type > 0x0200 && type < 0x8000)) {
                 return false;
             }
-            offset += 4 + (length + 3) / 4 * 4;
+            offset += kAttributeHead + (length + 3) / 4 * 4;
         }
         return offset == wire;
     }
@@ -309,7 +313,8 @@ struct Matcher {
         if (one.kind == Kind::classic) {
             // Six types of 65536, small numbers all: 9; the length: 12.
             add_at(evidence, kClassic, head, one.place, 0, 4, 21);
-            if (one.length > kHeaderLength) {
+            const std::size_t kept = head.payload(one.place.entry).bytes.size();
+            if (kept >= kHeaderLength + kAttributeHead) {
                 // The first length leads to the next attribute or to the message's end.
                 add_at(evidence, kAttributes, head, one.place, kHeaderLength + 2, 2, 10);
             }
