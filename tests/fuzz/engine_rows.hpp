@@ -1,4 +1,5 @@
-// What the fuzz targets of the engine share: a registry, and rows as values that can be compared.
+// What the fuzz targets of the engine share: a registry, options, and rows as values that can be
+// compared.
 #pragma once
 
 #include <algorithm>
@@ -44,6 +45,27 @@ inline std::shared_ptr<const registry::Registry> make_registry() {
     auto built = registry::Registry::build(std::move(columns.value()), {});
     require(built.ok());
     return std::make_shared<const registry::Registry>(std::move(built.value()));
+}
+
+// What an input's first octet asks of the engine, in every target that has one.
+constexpr std::uint8_t kAllColumns = 2;
+constexpr std::uint8_t kRegistry = 4;
+constexpr std::uint8_t kShort = 8;
+
+inline engine::Options options_with(std::uint8_t how, std::size_t memcap) {
+    static const auto registered = make_registry();
+    engine::Options options;
+    options.memcap = memcap;
+    options.heads = options.features = (how & kAllColumns) != 0;
+    options.batch_rows = 50;
+    if ((how & kShort) != 0) {
+        options.idle_timeout = base::kSecond / 2;
+        options.active_timeout = base::kSecond;
+    }
+    if ((how & kRegistry) != 0) {
+        options.registry = registered;
+    }
+    return options;
 }
 
 inline std::size_t column_index(std::string_view name) {

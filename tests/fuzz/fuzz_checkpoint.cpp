@@ -26,26 +26,12 @@ using namespace engine_rows;
 namespace {
 
 constexpr std::uint8_t kThreads = 1;
-constexpr std::uint8_t kAllColumns = 2;
-constexpr std::uint8_t kRegistry = 4;
-constexpr std::uint8_t kShort = 8;
 constexpr std::uint8_t kIsState = 128;
 constexpr std::uint8_t kMostWrites = 8;
 
 engine::Options options_of(std::uint8_t how) {
-    static const auto registered = make_registry();
-    engine::Options options;
-    options.memcap = std::size_t{8} << 20U;
+    engine::Options options = options_with(how, std::size_t{8} << 20U);
     options.threads = (how & kThreads) != 0 ? 2 : 1;
-    options.heads = options.features = (how & kAllColumns) != 0;
-    options.batch_rows = 50;
-    if ((how & kShort) != 0) {
-        options.idle_timeout = base::kSecond / 2;
-        options.active_timeout = base::kSecond;
-    }
-    if ((how & kRegistry) != 0) {
-        options.registry = registered;
-    }
     return options;
 }
 

@@ -38,9 +38,6 @@ using namespace engine_rows;
 
 namespace {
 
-constexpr std::uint8_t kAllColumns = 2;
-constexpr std::uint8_t kRegistry = 4;
-constexpr std::uint8_t kShort = 8;
 constexpr std::uint8_t kNoTunnels = 16;
 constexpr std::uint8_t kDamaged = 64;
 constexpr std::uint8_t kIsColumns = 128;
@@ -70,19 +67,8 @@ Plan read_plan(ByteReader& reader) {
 }
 
 engine::Options options_of(std::uint8_t how) {
-    static const auto registered = make_registry();
-    engine::Options options;
-    options.memcap = std::size_t{4} << 20U;
-    options.heads = options.features = (how & kAllColumns) != 0;
+    engine::Options options = options_with(how, std::size_t{4} << 20U);
     options.tunnels = (how & kNoTunnels) == 0;
-    options.batch_rows = 50;
-    if ((how & kShort) != 0) {
-        options.idle_timeout = base::kSecond / 2;
-        options.active_timeout = base::kSecond;
-    }
-    if ((how & kRegistry) != 0) {
-        options.registry = registered;
-    }
     return options;
 }
 

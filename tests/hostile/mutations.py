@@ -179,6 +179,14 @@ def run(
     return outcome
 
 
+def captures_in(folders: Sequence[Path] | None) -> tuple[list[Path], list[bytes]]:
+    """Find the captures of some folders, by default ours and the public ones; give paths and octets of all not empty."""
+    found = folders or [folder for folder in (OURS, PUBLIC) if folder.is_dir()]
+    paths = sorted(path for folder in found for path in folder.rglob("*") if path.is_file())
+    read = [(path, data) for path in paths if (data := octets_of(path))]
+    return [path for path, _ in read], [data for _, data in read]
+
+
 def main() -> int:
     """Run by the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -189,9 +197,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--found", type=Path, default=ROOT / "build" / "found" / "mutations")
     given = parser.parse_args()
-    folders = given.captures or [folder for folder in (OURS, PUBLIC) if folder.is_dir()]
-    paths = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    files = [data for data in map(octets_of, paths) if data]
+    paths, files = captures_in(given.captures)
     until = time.monotonic() + 60 * given.minutes
     outcome = run(files, given.variants, seed=given.seed, hang_s=given.hang, until=until)
     for number, what in outcome.failures:

@@ -18,8 +18,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from .mutations import HANG_S, OURS, PUBLIC
-from .variants import octets_of, variant
+from .mutations import HANG_S, captures_in
+from .variants import variant
 
 _NFSTREAM = "import sys, nfstream; print(sum(1 for _ in nfstream.NFStreamer(source=sys.argv[1], n_meters=1)))"
 _TOOLS: dict[str, list[str]] = {
@@ -67,9 +67,7 @@ def main() -> int:
     for tool in wanted:
         if not is_here(tool):
             print(f"{tool}: not installed here, left out", file=sys.stderr)
-    folders = given.captures or [folder for folder in (OURS, PUBLIC) if folder.is_dir()]
-    paths = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    files = [data for data in map(octets_of, paths) if data]
+    _, files = captures_in(given.captures)
     found: dict[str, Counter[str]] = {tool: Counter() for tool in wanted if is_here(tool)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "variant.pcap"

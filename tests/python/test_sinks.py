@@ -14,11 +14,13 @@ import pytest
 from capture_files import exchange, pcap
 from conftest import Command
 
+import flowclass
 from flowclass.errors import OutputError
 from flowclass.pipeline.records import Records
 from flowclass.sinks import FORMATS, SUFFIXES, open_sink
 from flowclass.sinks.columns import rows
 from flowclass.sinks.csv import guarded
+from flowclass.sinks.parquet import few_valued
 
 SCHEMA = pa.schema(
     [
@@ -45,7 +47,7 @@ def _batch(names: list[str | None], start: int = 0) -> pa.RecordBatch:
 
 
 def _written(form: str, target: Path, batches: list[pa.RecordBatch]) -> None:
-    sink = open_sink(form, target, SCHEMA, {"flowclass.schema": "1"})
+    sink = open_sink(form, target, batches[0].schema if batches else SCHEMA, {"flowclass.schema": "1"})
     for batch in batches:
         sink.write(batch)
     sink.finish()
@@ -171,6 +173,20 @@ def test_all_formats_hold_the_same(captures: Path, tmp_path: Path, flowclass_com
         read = list(csv.DictReader(file))
     assert [row["flow_id"] for row in read] == [line["flow_id"] for line in lines]
     assert [json.loads(row["evidence"]) for row in read] == [line["evidence"] for line in lines]
+
+
+def test_parquet_has_dictionaries_for_few_values_alone(tmp_path: Path) -> None:
+    options = flowclass.EngineOptions(features=True, heads=True)
+    flows = flowclass.classify(flowclass.samples(), options=options).to_pyarrow()
+    _written("parquet", tmp_path / "flows.parquet", flows.to_batches())
+    group = pq.read_metadata(tmp_path / "flows.parquet").row_group(0)
+    leaves = {leaf.path_in_schema: leaf for leaf in (group.column(at) for at in range(group.num_columns))}
+    few = set(few_valued(flows.schema))
+    assert few <= leaves.keys()
+    assert {"protocol", "src_port", "variant", "evidence.list.element.rule"} <= few
+    assert not few & {"flow_id", "src_ip", "time_start", "bytes_fwd", "evidence.list.element.time"}
+    assert {path for path, leaf in leaves.items() if leaf.has_dictionary_page} <= few
+    assert {"protocol", "evidence.list.element.rule"} <= {p for p, leaf in leaves.items() if leaf.has_dictionary_page}
 
 
 def test_parquet_says_what_made_it(tmp_path: Path, flowclass_command: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Flows:
+class Flows(ABC):
     """Flow records: what `Result` and `SavedFlows` have in common. Speaks the Arrow stream interface.
 
     Whatever speaks it too takes the records as they are: ``pyarrow.table(flows)``, ``polars.DataFrame(flows)``,
@@ -100,5 +101,6 @@ class Flows:
         """
         return matrix(self.to_pyarrow(), features)
 
+    @abstractmethod
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        raise NotImplementedError
+        """Give the record batches, as they are read or kept."""
