@@ -180,7 +180,7 @@ def run(
 
 
 def captures_in(folders: Sequence[Path] | None) -> tuple[list[Path], list[bytes]]:
-    """Find the captures of some folders, by default ours and the public ones; give paths and octets of all not empty."""
+    """Find the captures of some folders, by default ours and the public ones: paths and octets of all not empty."""
     found = folders or [folder for folder in (OURS, PUBLIC) if folder.is_dir()]
     paths = sorted(path for folder in found for path in folder.rglob("*") if path.is_file())
     read = [(path, data) for path in paths if (data := octets_of(path))]
