@@ -186,6 +186,16 @@ class ByteSet {
         }
         return set;
     }
+    // Octets in which the bits of a mask have a value.
+    static constexpr ByteSet masked(unsigned mask, unsigned value) noexcept {
+        ByteSet set;
+        for (unsigned octet = 0; octet < 256; ++octet) {
+            if ((octet & mask) == value) {
+                set.add(static_cast<std::uint8_t>(octet));
+            }
+        }
+        return set;
+    }
     constexpr ByteSet operator|(const ByteSet& other) const noexcept {
         ByteSet set;
         for (std::size_t word = 0; word < 4; ++word) {
@@ -193,6 +203,7 @@ class ByteSet {
         }
         return set;
     }
+    constexpr bool operator==(const ByteSet& other) const noexcept = default;
     [[nodiscard]] constexpr bool contains(std::uint8_t value) const noexcept {
         return (words_[value / 64U] >> (value % 64U) & 1U) != 0;
     }
@@ -207,17 +218,26 @@ class ByteSet {
 inline constexpr std::uint8_t kTcp = 6;
 inline constexpr std::uint8_t kUdp = 17;
 
+// An octet of the payload, where it was kept, and what it may be; over one IP protocol alone, or
+// all.
+struct OctetTest {
+    std::uint8_t at = 0;
+    ByteSet octets = ByteSet::all();
+    std::uint8_t ip_proto = 0;
+};
+using OctetTests = std::array<OctetTest, 6>;
+
 // The cheap first test: a matcher is tried when the flow's IP protocol is listed and, in either
 // direction, the first payload has a first octet in the set, a length on the wire in
-// [least_length, most_length], and at octet_at, if that was kept, an octet in the second set: the
-// most telling one, where the first says little.
+// [least_length, most_length], and passes all of `octets`, or all of `or_octets` where a protocol
+// begins in two ways. It decides most trials: what a first payload must hold belongs here.
 struct Prefilter {
     std::array<std::uint8_t, 8> ip_protos{};  // IANA numbers, 0-filled
     ByteSet first_bytes = ByteSet::all();
     std::uint32_t least_length = 1;
     std::uint32_t most_length = UINT32_MAX;
-    std::uint8_t octet_at = 0;
-    ByteSet octets = ByteSet::all();
+    OctetTests octets{};
+    OctetTests or_octets{};  // none: there is one way
 };
 
 struct MatcherInfo {

@@ -2,9 +2,12 @@
 // Guarantees: an empty list costs nothing, whatever its room: a place is made when it is filled.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <new>
+#include <span>
 #include <type_traits>
 
 namespace flowclass::fingerprint {
@@ -14,22 +17,27 @@ class Few {
     static_assert(std::is_trivially_copyable_v<Value>);
 
   public:
+    // The places stay uninitialised.
+    Few() noexcept {}  // NOLINT(modernize-use-equals-default)
+
     void add(const Value& value) noexcept {
         if (count_ < kRoom) {
-            std::construct_at(&places_[count_++].value, value);
+            std::construct_at(places() + count_++, value);
         }
     }
+    void shorten(std::size_t count) noexcept { count_ = std::min(count_, count); }
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
-    const Value& operator[](std::size_t index) const noexcept { return places_[index].value; }
+    const Value& operator[](std::size_t index) const noexcept { return values()[index]; }
+    [[nodiscard]] std::span<Value> values() noexcept { return {places(), count_}; }
+    [[nodiscard]] std::span<const Value> values() const noexcept {
+        return {reinterpret_cast<const Value*>(room_.data()), count_};
+    }
 
   private:
-    union Place {
-        Place() noexcept {}  // NOLINT(modernize-use-equals-default)
-        Value value;
-    };
+    Value* places() noexcept { return reinterpret_cast<Value*>(room_.data()); }
 
-    std::array<Place, kRoom> places_;
+    alignas(Value) std::array<std::byte, sizeof(Value) * kRoom> room_;
     std::size_t count_ = 0;
 };
 

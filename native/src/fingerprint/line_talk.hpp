@@ -101,11 +101,15 @@ class LineTalk {
 
     [[nodiscard]] Said read(Bytes stream) const noexcept {
         Said said;
+        const std::size_t greeting = word_at(stream, 0, protocol_.greetings);
+        if (greeting == 0 && !begins_with_word(stream)) {
+            return said;  // nearly every stream of other protocols ends here
+        }
         said.first = read_line(stream, 0);
         if (!said.first.clean) {
             return said;
         }
-        said.greeting = word_at(stream, 0, protocol_.greetings);
+        said.greeting = greeting;
         for (const std::string_view name : protocol_.names) {
             const std::size_t place =
                 said.greeting > 0 ? find_any_case(stream.first(said.first.end), name) : kNotFound;
@@ -124,6 +128,16 @@ class LineTalk {
             line = read_line(stream, line.next);
         }
         return said;
+    }
+
+    // Whether a line's first words are known, before it is known to be a line.
+    [[nodiscard]] bool begins_with_word(Bytes stream) const noexcept {
+        if (word_at(stream, 0, protocol_.phrases) > 0) {
+            return true;
+        }
+        const std::size_t word = behind_tag(stream, 0);
+        return word != kNotFound && (word_at(stream, word, protocol_.commands) > 0 ||
+                                     word_at(stream, word, protocol_.shared) > 0);
     }
 
     // False where a client's line begins with a word of no command. A side that replies is no

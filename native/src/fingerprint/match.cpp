@@ -1,10 +1,11 @@
-// The prefilter table and the trial of candidates. fingerprint_list.inc is written by the build
-// from protocols/*.hpp.
+// The trial of candidates. fingerprint_list.inc is written by the build from protocols/*.hpp.
 #include "fingerprint/match.hpp"
 
 #include <algorithm>
 #include <bit>
+#include <span>
 
+#include "fingerprint/candidates.hpp"
 #include "fingerprint_includes.inc"
 
 namespace flowclass::fingerprint {
@@ -18,93 +19,19 @@ constexpr auto kMatchers = std::to_array<MatcherEntry>({
 });
 #undef FLOWCLASS_FINGERPRINT
 
-constexpr std::size_t kMatcherCount = std::size(kMatchers);
-constexpr std::size_t kMaskWords = (kMatcherCount + 63) / 64;
-
-struct Mask {
-    std::array<std::uint64_t, kMaskWords> words{};
-
-    constexpr void add(std::size_t matcher) noexcept {
-        words[matcher / 64] |= 1ULL << (matcher % 64);
-    }
-    constexpr void operator&=(const Mask& other) noexcept {
-        for (std::size_t word = 0; word < kMaskWords; ++word) {
-            words[word] &= other.words[word];
+struct Filters {
+    static constexpr auto all = [] {
+        std::array<const Prefilter*, kMatchers.size()> filters{};
+        for (std::size_t matcher = 0; matcher < filters.size(); ++matcher) {
+            filters[matcher] = kMatchers[matcher].prefilter;
         }
-    }
+        return filters;
+    }();
 };
+using AllCandidates = Candidates<Filters>;
 
-// Lengths by power of two: class k holds [2^(k-1), 2^k), the last all above.
-constexpr std::size_t kLengthClasses = 13;
-constexpr std::size_t length_class(std::uint32_t length) noexcept {
-    return std::min<std::size_t>(std::bit_width(length), kLengthClasses - 1);
-}
-
-// The offsets at which prefilters ask for another octet, each once.
-struct Offsets {
-    std::array<std::size_t, kMatcherCount> at{};
-    std::size_t count = 0;
-};
-constexpr Offsets kOffsets = [] {
-    Offsets offsets;
-    for (const MatcherEntry& entry : kMatchers) {
-        const std::size_t offset = entry.prefilter->octet_at;
-        const auto known = std::span(offsets.at).first(offsets.count);
-        if (offset != 0 && std::find(known.begin(), known.end(), offset) == known.end()) {
-            offsets.at[offsets.count++] = offset;
-        }
-    }
-    return offsets;
-}();
-
-// Which matchers want a payload: by IP protocol, by first octet, and by class of length. What is
-// left of the prefilter is asked of each.
-struct Table {
-    std::array<Mask, 256> by_ip_proto{};
-    std::array<Mask, 256> by_first_byte{};
-    std::array<Mask, kLengthClasses> by_length{};
-    // At each of kOffsets, by octet; those that do not ask for it always go on.
-    std::array<std::array<Mask, 256>, kOffsets.count> by_octet{};
-    std::array<std::uint32_t, kMatcherCount> least{};
-    std::array<std::uint32_t, kMatcherCount> most{};
-
-    Table() noexcept {
-        for (std::size_t matcher = 0; matcher < kMatcherCount; ++matcher) {
-            const Prefilter& filter = *kMatchers[matcher].prefilter;
-            least[matcher] = filter.least_length;
-            most[matcher] = filter.most_length;
-            for (const std::uint8_t ip_proto : filter.ip_protos) {
-                if (ip_proto != 0) {
-                    by_ip_proto[ip_proto].add(matcher);
-                }
-            }
-            for (std::size_t value = 0; value < 256; ++value) {
-                add_octet(matcher, static_cast<std::uint8_t>(value));
-            }
-            for (std::size_t of = length_class(filter.least_length);
-                 of <= length_class(filter.most_length);
-                 ++of) {
-                by_length[of].add(matcher);
-            }
-        }
-    }
-
-  private:
-    void add_octet(std::size_t matcher, std::uint8_t value) noexcept {
-        const Prefilter& filter = *kMatchers[matcher].prefilter;
-        if (filter.first_bytes.contains(value)) {
-            by_first_byte[value].add(matcher);
-        }
-        for (std::size_t place = 0; place < by_octet.size(); ++place) {
-            if (filter.octet_at != kOffsets.at[place] || filter.octets.contains(value)) {
-                by_octet[place][value].add(matcher);
-            }
-        }
-    }
-};
-
-const Table& table() noexcept {
-    static const Table built;
+const AllCandidates& candidates() noexcept {
+    static const AllCandidates built;
     return built;
 }
 
@@ -124,26 +51,8 @@ FirstPayload first_payload(const FlowHead& head, Direction direction) noexcept {
             head.entries[entry].length};
 }
 
-// What of the prefilter the masks do not say: lengths within a class.
-bool fits(const Table& all, std::size_t matcher, std::uint32_t length) noexcept {
-    return length >= all.least[matcher] && length <= all.most[matcher];
-}
-
-// Which matchers want a direction's first payload, but for lengths within a class.
-Mask wanted_by(const Table& all, std::uint8_t ip_proto, const FirstPayload& payload) noexcept {
-    if (payload.bytes.empty()) {
-        return {};
-    }
-    Mask wanted = all.by_first_byte[payload.bytes[0]];
-    wanted &= all.by_length[length_class(payload.length)];
-    wanted &= all.by_ip_proto[ip_proto];
-    for (std::size_t place = 0; place < kOffsets.count; ++place) {
-        const std::size_t offset = kOffsets.at[place];
-        if (offset < payload.bytes.size()) {
-            wanted &= all.by_octet[place][payload.bytes[offset]];
-        }
-    }
-    return wanted;
+bool fits_length(const Prefilter& filter, std::uint32_t length) noexcept {
+    return length >= filter.least_length && length <= filter.most_length;
 }
 
 // Keeps the strongest losers, strongest first.
@@ -190,12 +99,12 @@ bool passes(const Prefilter& filter, const FlowHead& head) noexcept {
         std::find(protos.begin(), protos.end(), head.ip_proto) == protos.end()) {
         return false;
     }
-    const auto wants = [&filter](const FirstPayload& payload) {
-        return !payload.bytes.empty() && payload.length >= filter.least_length &&
-               payload.length <= filter.most_length &&
+    const auto wants = [&](const FirstPayload& payload) {
+        return !payload.bytes.empty() && fits_length(filter, payload.length) &&
                filter.first_bytes.contains(payload.bytes[0]) &&
-               (filter.octet_at == 0 || filter.octet_at >= payload.bytes.size() ||
-                filter.octets.contains(payload.bytes[filter.octet_at]));
+               (passes_all(filter.octets, head.ip_proto, payload.bytes) ||
+                (has_other_form(filter) &&
+                 passes_all(filter.or_octets, head.ip_proto, payload.bytes)));
     };
     return wants(first_payload(head, Direction::forward)) ||
            wants(first_payload(head, Direction::reverse));
@@ -213,21 +122,27 @@ void match(FlowHead& head, Match& out) noexcept {
     head.hello = out.has_hello ? &out.hello : nullptr;
     const std::array<FirstPayload, 2> payloads{first_payload(head, Direction::forward),
                                                first_payload(head, Direction::reverse)};
-    const Table& all = table();
-    const std::array<Mask, 2> wanted{wanted_by(all, head.ip_proto, payloads[0]),
-                                     wanted_by(all, head.ip_proto, payloads[1])};
-    for (std::size_t word = 0; word < kMaskWords; ++word) {
+    const AllCandidates& all = candidates();
+    const std::array<AllCandidates::Mask, 2> wanted{
+        all.of(head.ip_proto, payloads[0].bytes, payloads[0].length),
+        all.of(head.ip_proto, payloads[1].bytes, payloads[1].length)};
+    std::uint16_t tried = kNoMatcher;
+    for (std::size_t word = 0; word < AllCandidates::kWords; ++word) {
         const std::array<std::uint64_t, 2> of{wanted[0].words[word], wanted[1].words[word]};
         for (std::uint64_t rest = of[0] | of[1]; rest != 0; rest &= rest - 1) {
             const auto bit = static_cast<std::size_t>(std::countr_zero(rest));
-            const std::size_t matcher = word * 64 + bit;
-            if (((of[0] >> bit & 1U) == 0 || !fits(all, matcher, payloads[0].length)) &&
-                ((of[1] >> bit & 1U) == 0 || !fits(all, matcher, payloads[1].length))) {
+            const Form& form = AllCandidates::form(word * 64 + bit);
+            const auto wants = [&](std::size_t side) {
+                return (of[side] >> bit & 1U) != 0 &&
+                       fits_length(*form.filter, payloads[side].length);
+            };
+            if (form.matcher == tried || (!wants(0) && !wants(1))) {
                 continue;
             }
-            const Evidence evidence = kMatchers[matcher].match(head);
+            tried = form.matcher;
+            const Evidence evidence = kMatchers[tried].match(head);
             if (!evidence.empty()) {
-                consider(out, static_cast<std::uint16_t>(matcher), evidence);
+                consider(out, tried, evidence);
             }
         }
     }

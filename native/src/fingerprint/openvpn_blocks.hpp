@@ -36,19 +36,19 @@ class BlockRun {
 
     bool judge() noexcept {
         // From its start on a connection has a handshake. Version 1 over UDP has an octet alone.
-        if (packets_.count == 0 ||
+        if (packets_.items.size() == 0 ||
             (packets_.in_stream ? head_.from_stream_start[0] || head_.from_stream_start[1]
                                 : packets_.items[0].opcode() != data_v2)) {
             return false;
         }
         first_ = &packets_.items[0];
-        for (std::size_t index = 0; index < packets_.count; ++index) {
+        for (std::size_t index = 0; index < packets_.items.size(); ++index) {
             if (!judge_one(packets_.items[index])) {
                 return false;
             }
         }
         evidence_.set_variant("data");
-        return packets_.count >= (packets_.in_stream ? kLeast : kLeastDatagrams) &&
+        return packets_.items.size() >= (packets_.in_stream ? kLeast : kLeastDatagrams) &&
                lengths_.size() >= (packets_.in_stream ? 2 : 3) &&
                (ends_ >= 2 || !packets_.in_stream);
     }

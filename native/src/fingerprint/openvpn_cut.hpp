@@ -29,11 +29,11 @@ class CutHandshake {
         : head_(head), packets_(packets) {}
 
     bool judge() noexcept {
-        if (packets_.count < 2 || !is_client(packets_.items[0]) ||
+        if (packets_.items.size() < 2 || !is_client(packets_.items[0]) ||
             packets_.items[0].bytes.size() >= packets_.items[0].length) {
             return false;
         }
-        for (std::size_t index = 0; index < packets_.count; ++index) {
+        for (std::size_t index = 0; index < packets_.items.size(); ++index) {
             if (!judge_one(packets_.items[index])) {
                 return false;
             }

@@ -31,8 +31,8 @@ class DataRun {
         : head_(head), packets_(packets) {}
 
     bool judge() noexcept {
-        const std::uint8_t opcode = packets_.count == 0 ? 0 : packets_.items[0].opcode();
-        for (std::size_t index = 0; index < packets_.count; ++index) {
+        const std::uint8_t opcode = packets_.items.size() == 0 ? 0 : packets_.items[0].opcode();
+        for (std::size_t index = 0; index < packets_.items.size(); ++index) {
             if (packets_.items[index].opcode() != opcode || !judge_one(packets_.items[index])) {
                 return false;
             }

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "fingerprint/contract.hpp"
+#include "fingerprint/few.hpp"
 #include "fingerprint/sealed.hpp"
 
 namespace flowclass::fingerprint::openvpn {
@@ -63,12 +64,13 @@ inline constexpr std::array<Mode, 8> kModes{{
 }};
 
 // One packet as it was seen. `where` is the head's entry (UDP) or the stream offset of the opcode
-// (TCP).
+// (TCP); `entry` is the head's entry that holds the opcode, kMaxEntries where none does.
 struct Packet {
     Bytes bytes;
     std::uint32_t length = 0;
     base::TimeNs time = 0;
     std::size_t where = 0;
+    std::size_t entry = 0;
     Direction direction = Direction::forward;
 
     [[nodiscard]] std::uint8_t opcode() const noexcept { return at(bytes, 0).u8() >> 3U; }
@@ -79,15 +81,10 @@ struct Packets {
     // A TCP head keeps up to 2 KiB a direction; a frame is never shorter than 16 octets, but 16 of
     // them are enough.
     static constexpr std::size_t kMost = 32;
-    std::array<Packet, kMost> items;
-    std::size_t count = 0;
+    Few<Packet, kMost> items;
     bool in_stream = false;
 
-    void add(const Packet& packet) noexcept {
-        if (count < kMost) {
-            items[count++] = packet;
-        }
-    }
+    void add(const Packet& packet) noexcept { items.add(packet); }
 };
 
 // A check at an offset of the packet. In a stream it ends with the segment that holds its first
@@ -238,6 +235,19 @@ inline bool has_room_for_wrapped_key(const Packet& packet) noexcept {
     const std::uint16_t key = at(packet.bytes, packet.length - 2).be16();
     return packet.opcode() == client_reset_v3 ? key == packet.length - kReset
                                               : key >= kLeastKey && key <= packet.length - kReset;
+}
+
+// What most packets of other protocols lack already: a count of acknowledgements in the one place,
+// a packet id in the other. False only for a packet that read_control refuses.
+inline bool may_be_control(const Packet& packet, const Mode& mode) noexcept {
+    constexpr std::size_t kOpcodeSession = 9;
+    constexpr std::uint8_t kMaxAcks = 8;
+    if (mode.wrapping == Wrapping::plain) {
+        return packet.bytes.size() <= kOpcodeSession || packet.bytes[kOpcodeSession] <= kMaxAcks;
+    }
+    return is_packet_id(
+        at(packet.bytes, kOpcodeSession + (mode.wrapping == Wrapping::tls_auth ? mode.hmac : 0))
+            .be32());
 }
 
 // True when the packet, whose session id is one, fits the mode as far as it was captured. What is

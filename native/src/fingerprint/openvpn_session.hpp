@@ -44,8 +44,8 @@ class Session {
         std::size_t fits = 0;
         std::size_t controls = 0;
         // Of the first packets nearly all must fit; one may be damaged.
-        const auto is_hopeless = [&] { return (controls - fits) * 5 > packets_.count; };
-        for (std::size_t index = 0; index < packets_.count && !is_hopeless(); ++index) {
+        const auto is_hopeless = [&] { return (controls - fits) * 5 > packets_.items.size(); };
+        for (std::size_t index = 0; index < packets_.items.size() && !is_hopeless(); ++index) {
             const Packet& packet = packets_.items[index];
             Control found;
             if (is_data(packet.opcode()) || !is_readable(packet, mode_)) {
@@ -294,9 +294,21 @@ inline Evidence judge_data(const FlowHead& head, const Packets& packets) noexcep
     return blocks.judge() ? blocks.evidence() : Evidence{};
 }
 
+// Whether a wrapping is worth trying: one packet may fit it.
+inline bool may_explain(std::span<const Packet> packets,
+                        const SessionIds& ids,
+                        const Mode& mode) noexcept {
+    for (std::size_t index = 0; index < packets.size(); ++index) {
+        if (ids[index] && may_be_control(packets[index], mode)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // The best explanation of the packets; no evidence where there is none.
 inline Evidence judge_packets(const FlowHead& head, const Packets& packets) noexcept {
-    const auto seen = std::span(packets.items).first(packets.count);
+    const auto seen = packets.items.values();
     const bool has_control = std::any_of(
         seen.begin(), seen.end(), [](const Packet& packet) { return !is_data(packet.opcode()); });
     if (!has_control) {
@@ -305,8 +317,8 @@ inline Evidence judge_packets(const FlowHead& head, const Packets& packets) noex
     Evidence best;
     const SessionIds ids = session_ids(seen);
     for (const Mode& mode : kModes) {
-        if (ids.none()) {
-            break;
+        if (!may_explain(seen, ids, mode)) {
+            continue;
         }
         Session session(head, packets, ids, mode);
         if (session.judge() && session.evidence().bits() > best.bits()) {

@@ -17,13 +17,11 @@ inline constexpr std::size_t kLeastSealed = 8;
 // Different octet values among the first 64: 64 random octets have 57 +- 2.4, base64 has 40.
 inline bool looks_sealed(base::Bytes octets) noexcept {
     const base::Bytes judged = octets.first(std::min<std::size_t>(octets.size(), 64));
-    std::array<std::uint64_t, 4> seen{};
+    std::array<std::uint8_t, 256> seen{};
     std::size_t different = 0;
     for (const std::uint8_t octet : judged) {
-        std::uint64_t& word = seen[octet / 64U];
-        const std::uint64_t bit = 1ULL << (octet % 64U);
-        different += (word & bit) == 0 ? 1 : 0;
-        word |= bit;
+        different += 1U - seen[octet];
+        seen[octet] = 1;
     }
     return judged.size() >= kLeastSealed && different * 16 >= judged.size() * 11 - 8;
 }

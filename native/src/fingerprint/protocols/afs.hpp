@@ -36,7 +36,9 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "OpenAFS, rx/rx_packet.h, rx/rx.h"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 28, .octet_at = 20, .octets = ByteSet::range(1, 13)};
+        .ip_protos = {kUdp},
+        .least_length = 28,
+        .octets = {{{20, ByteSet::range(1, 13)}, {23, ByteSet::range(0, 5)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         std::array<Header, 2> last{};

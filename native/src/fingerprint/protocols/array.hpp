@@ -42,8 +42,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kTcp},
                                          .first_bytes = ByteSet::of({'G'}),
                                          .least_length = 8,
-                                         .octet_at = 5,
-                                         .octets = ByteSet::of({'v'})};
+                                         .octets = {{{5, ByteSet::of({'v'})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

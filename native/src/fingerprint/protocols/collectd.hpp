@@ -35,11 +35,11 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "collectd wiki, Binary protocol"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
-                                         .first_bytes = ByteSet::of({0, 1, 2}),
-                                         .least_length = 16,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::range(0, 9) | ByteSet::of({0x10})};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::of({0, 1, 2}),
+        .least_length = 16,
+        .octets = {{{1, ByteSet::range(0, 9) | ByteSet::of({0x10})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

@@ -48,7 +48,13 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "RFC 1035, RFC 7766, RFC 6891, RFC 2136"};
     // A TCP segment may hold the length prefix alone.
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp, kTcp}, .least_length = 2};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp, kTcp},
+                                         .least_length = 2,
+                                         // One question or none.
+                                         .octets = {{{4, ByteSet::of({0}), kUdp},
+                                                     {5, ByteSet::of({0, 1}), kUdp},
+                                                     {6, ByteSet::of({0}), kTcp},
+                                                     {7, ByteSet::of({0, 1}), kTcp}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!is_worth_reading(head)) {

@@ -46,7 +46,7 @@ struct Matcher {
                                           "dns2tcp 0.5: dns.h, packet.h, session.c; RFC "
                                           "1035"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 32, .octet_at = 5, .octets = ByteSet::of({1})};
+        .ip_protos = {kUdp}, .least_length = 32, .octets = {{{5, ByteSet::of({1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!dns_tunnel::may_be(head)) {

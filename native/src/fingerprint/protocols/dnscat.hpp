@@ -92,7 +92,7 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "dnscat2: doc/protocol.md; RFC 1035"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 32, .octet_at = 5, .octets = ByteSet::of({1})};
+        .ip_protos = {kUdp}, .least_length = 32, .octets = {{{5, ByteSet::of({1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!dns_tunnel::may_be(head)) {

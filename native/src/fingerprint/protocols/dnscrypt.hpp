@@ -38,7 +38,12 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "DNSCrypt version 2 protocol specification"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::all(), .least_length = 40};
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::all(),
+        .least_length = 40,
+        // An answer's magic; or the question for a certificate.
+        .octets = {{{0, ByteSet::of({'r'})}, {1, ByteSet::of({'6'})}, {2, ByteSet::of({'f'})}}},
+        .or_octets = {{{5, ByteSet::of({1})}, {12, ByteSet::of({1})}, {13, ByteSet::of({'2'})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::string_view kMagicWord = "r6fnvWj8";

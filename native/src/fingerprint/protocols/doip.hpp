@@ -28,11 +28,11 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "ISO 13400-2"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
-                                         .first_bytes = ByteSet::of({1, 2, 3, 4, 0xff}),
-                                         .least_length = 8,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::of({0x00, 0xfb, 0xfc, 0xfd, 0xfe})};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::of({1, 2, 3, 4, 0xff}),
+        .least_length = 8,
+        .octets = {{{1, ByteSet::of({0x00, 0xfb, 0xfc, 0xfd, 0xfe})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

@@ -83,7 +83,7 @@ class Scan {
                 gathering.add(head_, payload, ike_evidence);
             } else if (is_keepalive(payload)) {
                 keepalives_[keepalive_count_++] = static_cast<std::uint8_t>(entry);
-            } else if (!read_esp(payload)) {
+            } else if ((!is_marked_somewhere && breaks_run(payload)) || !read_esp(payload)) {
                 if (!is_marked_somewhere) {
                     return {};
                 }
@@ -115,16 +115,28 @@ class Scan {
         return payload.length == 1 && at(payload.bytes, 0).u8() == 0xff;
     }
 
+    static bool does_follow(const Side& side, const esp::Header& header) noexcept {
+        constexpr std::uint32_t kMostStep = 64;
+        return side.packets > 0 && header.spi == side.last.spi &&
+               header.sequence > side.last.sequence &&
+               header.sequence - side.last.sequence <= kMostStep;
+    }
+    // Without a marker, away from the usual port, nothing may be out of step: that is seen before
+    // the octets behind the header are counted.
+    [[nodiscard]] bool breaks_run(const Payload& payload) const noexcept {
+        const Side& side = sides_[index_of(payload.direction)];
+        esp::Header header;
+        return !usual_port_ && side.packets > 0 && esp::read(payload, header) &&
+               !does_follow(side, header);
+    }
+
     bool read_esp(const Payload& payload) noexcept {
         esp::Header header;
         if (!esp::read(payload, header) || is_plain(part(payload.bytes, 8, payload.length))) {
             return false;
         }
-        constexpr std::uint32_t kMostStep = 64;
         Side& side = sides_[index_of(payload.direction)];
-        const bool follows = side.packets > 0 && header.spi == side.last.spi &&
-                             header.sequence > side.last.sequence &&
-                             header.sequence - side.last.sequence <= kMostStep;
+        const bool follows = does_follow(side, header);
         one_spi_ = one_spi_ && (side.packets == 0 || header.spi == side.first_spi);
         unbroken_ = unbroken_ && (side.packets == 0 || follows);
         most_sequence_ = std::max(most_sequence_, header.sequence);

@@ -53,8 +53,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .first_bytes = ByteSet::of({0x00, 0x01, 0x02, 0xc8}),
                                          .least_length = 24,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::of({0x00, 0x03})};
+                                         .octets = {{{1, ByteSet::of({0x00, 0x03})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Conversation seen;

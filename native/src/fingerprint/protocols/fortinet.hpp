@@ -43,8 +43,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kTcp},
                                          .first_bytes = ByteSet::of({'G'}) | ByteSet::range(0, 7),
                                          .least_length = 8,
-                                         .octet_at = 2,
-                                         .octets = ByteSet::of({'T', 0x50})};
+                                         .octets = {{{2, ByteSet::of({'T', 0x50})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

@@ -40,11 +40,11 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 8926"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
-                                         .first_bytes = ByteSet::range(0, 63),
-                                         .least_length = 8 + 14,
-                                         .octet_at = 2,
-                                         .octets = ByteSet::of({0x08, 0x65, 0x86, 0x88, 0x89})};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::range(0, 63),
+        .least_length = 8 + 14,
+        .octets = {{{2, ByteSet::of({0x08, 0x65, 0x86, 0x88, 0x89})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::size_t kMostPackets = 3;

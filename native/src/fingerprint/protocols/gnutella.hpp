@@ -44,7 +44,15 @@ struct Matcher {
         .rules = kRules,
         .sources = "Gnutella Protocol Development 0.6, Gnutella2 Developer Network"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::all(), .least_length = 8};
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::all(),
+        .least_length = 8,
+        // A kind and two counts of hops; or the name of version 2.
+        .octets =
+            {{{16, ByteSet::of({0x00, 0x01, 0x02, 0x10, 0x30, 0x31, 0x32, 0x40, 0x44, 0x80, 0x81})},
+              {17, ByteSet::range(0, 16)},
+              {18, ByteSet::range(0, 16)}}},
+        .or_octets = {{{0, ByteSet::of({'G'})}, {1, ByteSet::of({'N'})}, {2, ByteSet::of({'D'})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

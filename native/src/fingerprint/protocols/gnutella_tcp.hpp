@@ -34,8 +34,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kTcp},
                                          .first_bytes = ByteSet::of({'G'}),
                                          .least_length = 11,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::of({'N'})};
+                                         .octets = {{{1, ByteSet::of({'N'})}}}};
 
     static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 

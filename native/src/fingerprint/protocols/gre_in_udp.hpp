@@ -44,7 +44,11 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kUdp},
         .first_bytes = ByteSet::of({0x00, 0x10, 0x20, 0x30, 0x80, 0x90, 0xa0, 0xb0}),
-        .least_length = 4 + 20};
+        .least_length = 4 + 20,
+        // A protocol type that the header is known for.
+        .octets = {{{1, ByteSet::of({0})},
+                    {2, ByteSet::of({0x08, 0x65, 0x86, 0x88})},
+                    {3, ByteSet::of({0x00, 0x58, 0xdd, 0x47})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::size_t kMostPackets = 3;

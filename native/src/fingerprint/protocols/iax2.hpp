@@ -38,8 +38,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .first_bytes = ByteSet::range(0x80, 0xff),
                                          .least_length = 12,
-                                         .octet_at = 10,
-                                         .octets = ByteSet::range(1, 12)};
+                                         .octets = {{{10, ByteSet::range(1, 12)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         std::array<std::uint16_t, 2> source{};

@@ -82,13 +82,20 @@ constexpr bool is_payload_type(bool version_2, std::uint8_t type) noexcept {
                      : type <= 21 || (type >= 128 && type <= 135);
 }
 
+// Nearly every payload of other flows ends here: room for a header, behind the marker or not, and a
+// version in it.
+inline bool may_be_message(Bytes bytes) noexcept {
+    const std::size_t begin = bytes.size() >= 4 && at(bytes, 0).be32() == 0 ? 4 : 0;
+    return bytes.size() >= begin + kHeaderLength &&
+           (bytes[begin + 17] == 0x10 || bytes[begin + 17] == 0x20);
+}
+
 // True when the datagram is one IKE message, whole on the wire.
 inline bool read(const Payload& payload, Message& out) noexcept {
-    const std::size_t begin = at(payload.bytes, 0).be32() == 0 ? 4 : 0;
-    if (payload.bytes.size() < begin + kHeaderLength ||
-        (payload.bytes[begin + 17] != 0x10 && payload.bytes[begin + 17] != 0x20)) {
-        return false;  // nearly every payload of other flows ends here
+    if (!may_be_message(payload.bytes)) {
+        return false;
     }
+    const std::size_t begin = at(payload.bytes, 0).be32() == 0 ? 4 : 0;
     ByteReader reader = at(payload.bytes, begin);
     out.begin = begin;
     out.initiator_spi = reader.be64();
@@ -244,7 +251,10 @@ struct Matcher {
         Evidence evidence;
         Gathering gathering;
         for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
-            gathering.add(head, head.payload(entry), evidence);
+            const Payload payload = head.payload(entry);
+            if (may_be_message(payload.bytes)) {
+                gathering.add(head, payload, evidence);
+            }
         }
         return evidence;
     }

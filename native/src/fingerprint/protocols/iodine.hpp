@@ -71,7 +71,7 @@ struct Matcher {
                                           "iodine: doc/proto_00000502.txt, encoding.h, "
                                           "client.c; RFC 1035"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 24, .octet_at = 5, .octets = ByteSet::of({1})};
+        .ip_protos = {kUdp}, .least_length = 24, .octets = {{{5, ByteSet::of({1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!dns_tunnel::may_be(head)) {

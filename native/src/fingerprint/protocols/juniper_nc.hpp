@@ -58,8 +58,8 @@ struct Matcher {
         .ip_protos = {kTcp},
         .first_bytes = ByteSet::of({'P', 'H'}) | ByteSet::range(20, 160),
         .least_length = 8,
-        .octet_at = 2,  // behind a record's length is a zero
-        .octets = ByteSet::of({'S', 'T', 0})};
+        // behind a record's length is a zero
+        .octets = {{{2, ByteSet::of({'S', 'T', 0})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

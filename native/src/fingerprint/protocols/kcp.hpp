@@ -32,7 +32,12 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "kcp (skywind3000), protocol.txt"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp}, .least_length = 24};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp},
+        .least_length = 24,
+        // The kind, behind a conversation of four octets or of eight.
+        .octets = {{{4, ByteSet::range(81, 84)}}},
+        .or_octets = {{{8, ByteSet::range(81, 84)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         LastSaid<std::uint32_t> ids;

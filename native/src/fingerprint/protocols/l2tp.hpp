@@ -90,8 +90,7 @@ struct Matcher {
                                                                      0x4a,
                                                                      0x4b}),
                                          .least_length = 8,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::of({2, 3})};
+                                         .octets = {{{1, ByteSet::of({2, 3})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::size_t kMostPackets = 5;

@@ -55,7 +55,12 @@ struct Matcher {
         .first_bytes =
             ByteSet::range(0x10, 0x18) | ByteSet::range(0x30, 0x3f) |
             ByteSet::of({0x20, 0x24, 0x28, 0x2c, 0x40, 0x48, 0x50, 0x58, 0x80, 0x84, 0x88, 0x8c}),
-        .least_length = 24};
+        .least_length = 24,
+        // Records, or three zeros before an encapsulated message.
+        .octets = {{{3, ByteSet::range(1, 32)}}},
+        .or_octets = {{{0, ByteSet::of({0x80, 0x84, 0x88, 0x8c})},
+                       {1, ByteSet::of({0})},
+                       {3, ByteSet::of({0})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::size_t kMostPackets = 3;

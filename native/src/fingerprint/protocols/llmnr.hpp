@@ -36,7 +36,7 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "RFC 4795"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = kDnsHeader, .octet_at = 5, .octets = ByteSet::of({1})};
+        .ip_protos = {kUdp}, .least_length = kDnsHeader, .octets = {{{5, ByteSet::of({1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!head.has_port(kLlmnrPort) || head.has_port(53)) {

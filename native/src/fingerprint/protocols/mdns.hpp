@@ -40,8 +40,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kUdp},
         .least_length = kDnsHeader,
-        .octet_at = 2,
-        .octets = ByteSet::of({0x00, 0x02, 0x04, 0x06, 0x80, 0x82, 0x84, 0x86})};
+        .octets = {{{2, ByteSet::of({0x00, 0x02, 0x04, 0x06, 0x80, 0x82, 0x84, 0x86})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!head.has_port(kMdnsPort) || head.has_port(53)) {

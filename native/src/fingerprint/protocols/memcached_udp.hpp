@@ -39,10 +39,9 @@ struct Matcher {
     static constexpr Prefilter prefilter{
         .ip_protos = {kUdp},
         .least_length = 13,
-        .octet_at = 8,
         // The first letters of its words.
-        .octets = ByteSet::of({'a', 'c', 'd', 'f', 'g', 'i', 'm', 'p', 'q', 'r', 's',
-                               't', 'v', 'C', 'D', 'E', 'N', 'O', 'S', 'T', 'V'})};
+        .octets = {{{8, ByteSet::of({'a', 'c', 'd', 'f', 'g', 'i', 'm', 'p', 'q', 'r', 's',
+                                     't', 'v', 'C', 'D', 'E', 'N', 'O', 'S', 'T', 'V'})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::array<std::string_view, 22> kCommands{

@@ -41,7 +41,7 @@ struct Matcher {
         .rules = kRules,
         .sources = "mongodb.com, reference: MongoDB wire protocol; bsonspec.org"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kTcp}, .least_length = 16, .octet_at = 15, .octets = ByteSet::of({0})};
+        .ip_protos = {kTcp}, .least_length = 16, .octets = {{{15, ByteSet::of({0})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

@@ -36,11 +36,17 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "RFC 7510, RFC 3032"};
     // The label's upper octet: labels are given out from below, few platforms use a million.
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
-                                         .first_bytes = ByteSet::range(0, 0x7f),
-                                         .least_length = 4 + 20,
-                                         .octet_at = 3,
-                                         .octets = ByteSet::range(1, 255)};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::range(0, 0x7f),
+        .least_length = 4 + 20,
+        // Behind the lowest label an IP version, behind any other a label.
+        .octets = {{{3, ByteSet::range(1, 255)},
+                    {2, ByteSet::masked(1, 1)},
+                    {4, ByteSet::range(0x40, 0x4f) | ByteSet::range(0x60, 0x6f)}}},
+        .or_octets = {{{2, ByteSet::masked(1, 0)},
+                       {3, ByteSet::range(1, 255)},
+                       {7, ByteSet::range(1, 255)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::size_t kMostPackets = 3;

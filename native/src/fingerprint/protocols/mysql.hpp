@@ -53,7 +53,7 @@ struct Matcher {
             "HandshakeResponse41, SSLRequest, ERR_Packet, COM_QUERY; MariaDB knowledge base, "
             "connection"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kTcp}, .least_length = 5, .octet_at = 3, .octets = ByteSet::of({0, 1})};
+        .ip_protos = {kTcp}, .least_length = 5, .octets = {{{3, ByteSet::of({0, 1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

@@ -33,10 +33,8 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 1002"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
-                                         .least_length = 50,
-                                         .octet_at = kDnsHeader,
-                                         .octets = ByteSet::of({32})};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp}, .least_length = 50, .octets = {{{kDnsHeader, ByteSet::of({32})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

@@ -72,9 +72,13 @@ struct Matcher {
                                       .variants = kVariants,
                                       .rules = kRules,
                                       .sources = "RFC 5905, RFC 1305, RFC 9327"};
-    // LI 0 to 3, version 1 to 4, mode 1 to 7.
+    // Versions 1 to 4, whatever the leap and the mode.
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 8, .most_length = 1024};
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::range(0x08, 0x27) | ByteSet::range(0x48, 0x67) |
+                       ByteSet::range(0x88, 0xa7) | ByteSet::range(0xc8, 0xe7),
+        .least_length = 8,
+        .most_length = 1024};
 
     static Evidence match(const FlowHead& head) noexcept {
         Evidence evidence;

@@ -33,8 +33,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .first_bytes = ByteSet::of({0x02}),
                                          .least_length = 16,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::range(0x0b, 0x3f)};
+                                         .octets = {{{1, ByteSet::range(0x0b, 0x3f)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         LastSaid<std::uint64_t> keys;

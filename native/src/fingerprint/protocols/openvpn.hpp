@@ -71,7 +71,7 @@ struct Matcher {
             const Payload payload = head.payload(entry);
             if (!payload.bytes.empty()) {
                 packets.add(
-                    {payload.bytes, payload.length, payload.time, entry, payload.direction});
+                    {payload.bytes, payload.length, payload.time, entry, entry, payload.direction});
             }
         }
         return judge_packets(head, packets);

@@ -68,19 +68,18 @@ struct Matcher {
     // The high octet of a length up to 1627; opcodes 3 to 11 with a key id.
     static constexpr Prefilter prefilter{.ip_protos = {kTcp},
                                          .first_bytes = ByteSet::range(0, 6),
-                                         .octet_at = 2,
-                                         .octets = ByteSet::range(3 << 3, (11 << 3) + 7)};
+                                         .octets = {{{2, ByteSet::range(3 << 3, (11 << 3) + 7)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         Packets packets;
         packets.in_stream = true;
         bool in_the_middle = false;
         for (const Direction direction : {Direction::forward, Direction::reverse}) {
-            const std::size_t before = packets.count;
+            const std::size_t before = packets.items.size();
             if (cut(head, direction, 0, packets)) {
                 continue;
             }
-            packets.count = before;
+            packets.items.shorten(before);
             // What lies before the next packet is ciphertext.
             if (head.from_stream_start[index_of(direction)] || is_plain(head.stream(direction))) {
                 return {};
@@ -88,7 +87,7 @@ struct Matcher {
             in_the_middle = true;
             find_frames(head, direction, packets);
         }
-        put_in_order(head, packets);
+        put_in_order(packets);
         Evidence evidence = in_the_middle ? openvpn::judge_data(head, packets)
                                           : openvpn::judge_packets(head, packets);
         if (!evidence.empty() && evidence.variant() != "data") {
@@ -101,15 +100,15 @@ struct Matcher {
     // A direction that was caught in the middle of a packet: its frames from the first segment that
     // begins one; or none of it, which says nothing.
     static void find_frames(const FlowHead& head, Direction direction, Packets& packets) noexcept {
-        const std::size_t before = packets.count;
+        const std::size_t before = packets.items.size();
         const std::size_t kept = head.stream(direction).size();
         for (std::size_t entry = 0; entry < head.entry_count; ++entry) {
             const head::HeadEntry& seen = head.entries[entry];
             if (seen.direction == direction && seen.start > 0 && seen.start < kept &&
-                cut(head, direction, seen.start, packets) && packets.count >= before + 2) {
+                cut(head, direction, seen.start, packets) && packets.items.size() >= before + 2) {
                 return;
             }
-            packets.count = before;
+            packets.items.shorten(before);
         }
     }
 
@@ -122,13 +121,13 @@ struct Matcher {
         constexpr std::uint16_t kMost = 1627;
         const Bytes stream = head.stream(direction);
         ByteReader reader = at(stream, from);
-        const std::size_t before = packets.count;
+        const std::size_t before = packets.items.size();
         const std::size_t room = before + Packets::kMost / 2;
-        while (reader.remaining() >= 3 && packets.count < room) {
+        while (reader.remaining() >= 3 && packets.items.size() < room) {
             const std::uint16_t length = reader.be16();
             const std::size_t where = reader.position();
             const std::uint8_t opcode = reader.rest()[0] >> 3U;
-            if (openvpn::is_data(opcode) && length > kMost && packets.count > before) {
+            if (openvpn::is_data(opcode) && length > kMost && packets.items.size() > before) {
                 break;  // a larger tunnel MTU; the handshake stands before it
             }
             if (length < kLeast || length > kMost || opcode < openvpn::soft_reset ||
@@ -139,19 +138,17 @@ struct Matcher {
             const std::size_t entry = head.entry_at(direction, where);
             const base::TimeNs time =
                 entry < kMaxEntries ? head.entries[entry].time : head.time_first;
-            packets.add({bytes, length, time, where, direction});
+            packets.add({bytes, length, time, where, entry, direction});
         }
         return true;
     }
 
     // As they arrived, so that the first links stand first among the checks.
-    static void put_in_order(const FlowHead& head, Packets& packets) noexcept {
-        const auto arrival = [&head](const Packet& packet) {
-            return std::tuple(head.entry_at(packet.direction, packet.where),
-                              index_of(packet.direction),
-                              packet.where);
+    static void put_in_order(Packets& packets) noexcept {
+        const auto arrival = [](const Packet& packet) {
+            return std::tuple(packet.entry, index_of(packet.direction), packet.where);
         };
-        const auto seen = std::span(packets.items).first(packets.count);
+        const auto seen = packets.items.values();
         std::sort(seen.begin(), seen.end(), [&arrival](const Packet& one, const Packet& other) {
             return arrival(one) < arrival(other);
         });
@@ -163,7 +160,7 @@ struct Matcher {
                            const Packets& packets,
                            Evidence& evidence) noexcept {
         std::array<std::size_t, 2> told{};
-        for (std::size_t index = 0; index < packets.count; ++index) {
+        for (std::size_t index = 0; index < packets.items.size(); ++index) {
             const Packet& packet = packets.items[index];
             std::size_t& count = told[index_of(packet.direction)];
             if (packet.where > 2 && count < 4) {

@@ -35,7 +35,9 @@ struct Matcher {
         .rules = kRules,
         .sources = "public packet parsers of Photon games (Albion Online community)"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 24, .octet_at = 3, .octets = ByteSet::range(1, 64)};
+        .ip_protos = {kUdp},
+        .least_length = 24,
+        .octets = {{{3, ByteSet::range(1, 64)}, {2, ByteSet::of({0, 1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         LastSaid<std::uint32_t> challenges;

@@ -42,7 +42,9 @@ struct Matcher {
         .ip_protos = {kUdp},
         .first_bytes = ByteSet::range(1, 5) | ByteSet::range(11, 13) | ByteSet::range(40, 45),
         .least_length = 20,
-        .most_length = 4096};
+        .most_length = 4096,
+        // A length of 4096 at most.
+        .octets = {{{2, ByteSet::range(0, 16)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         std::array<std::uint16_t, 2> asked{};

@@ -41,8 +41,7 @@ struct Matcher {
                                          .first_bytes = ByteSet::of({1, 2}),
                                          .least_length = 24,
                                          .most_length = 544,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::of({1, 2})};
+                                         .octets = {{{1, ByteSet::of({1, 2})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

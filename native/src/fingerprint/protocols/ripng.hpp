@@ -36,8 +36,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .first_bytes = ByteSet::of({1, 2}),
                                          .least_length = 24,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::of({1})};
+                                         .octets = {{{1, ByteSet::of({1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

@@ -37,8 +37,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kTcp},
                                          .least_length = 12,
                                          .most_length = 1500,
-                                         .octet_at = 3,
-                                         .octets = ByteSet::of({0})};
+                                         .octets = {{{3, ByteSet::of({0})}}}};
 
     static Evidence match(const FlowHead& head) noexcept { return match_sides(head, &read); }
 

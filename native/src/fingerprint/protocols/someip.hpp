@@ -37,7 +37,7 @@ struct Matcher {
         .rules = kRules,
         .sources = "AUTOSAR SOME/IP Protocol Specification, Service Discovery"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .least_length = 16, .octet_at = 12, .octets = ByteSet::of({1})};
+        .ip_protos = {kUdp}, .least_length = 16, .octets = {{{12, ByteSet::of({1})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

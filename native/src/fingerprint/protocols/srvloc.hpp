@@ -40,8 +40,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .first_bytes = ByteSet::of({1, 2}),
                                          .least_length = 16,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::range(1, 11)};
+                                         .octets = {{{1, ByteSet::range(1, 11)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         LastSaid<std::uint16_t> ids;

@@ -44,7 +44,15 @@ struct Matcher {
                                       .rules = kRules,
                                       .sources = "RFC 5531, RFC 1833, RFC 7530"};
     // A TCP segment may hold the record mark alone.
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp, kTcp}, .least_length = 4};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp, kTcp},
+                                         .least_length = 4,
+                                         // A call or a reply.
+                                         .octets = {{{4, ByteSet::of({0}), kUdp},
+                                                     {5, ByteSet::of({0}), kUdp},
+                                                     {6, ByteSet::of({0}), kUdp},
+                                                     {7, ByteSet::of({0, 1}), kUdp},
+                                                     {8, ByteSet::of({0}), kTcp},
+                                                     {11, ByteSet::of({0, 1}), kTcp}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         if (!is_worth_reading(head)) {

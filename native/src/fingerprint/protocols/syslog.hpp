@@ -35,8 +35,10 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 5424, RFC 5426, RFC 3164"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::of({'<'}), .least_length = 8};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .first_bytes = ByteSet::of({'<'}),
+                                         .least_length = 8,
+                                         .octets = {{{1, ByteSet::range('0', '9')}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

@@ -37,8 +37,7 @@ struct Matcher {
     static constexpr Prefilter prefilter{.ip_protos = {kUdp},
                                          .least_length = 32,
                                          .most_length = 96,
-                                         .octet_at = 16,
-                                         .octets = ByteSet::of({0xff})};
+                                         .octets = {{{16, ByteSet::of({0xff})}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         std::array<Bytes, 2> tags{};

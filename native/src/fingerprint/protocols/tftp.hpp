@@ -44,8 +44,11 @@ struct Matcher {
         .variants = {},
         .rules = kRules,
         .sources = "RFC 1350, RFC 2347, RFC 2348, RFC 2349, RFC 7440"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::of({0x00}), .least_length = 4};
+    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
+                                         .first_bytes = ByteSet::of({0x00}),
+                                         .least_length = 4,
+                                         // The kind.
+                                         .octets = {{{1, ByteSet::range(1, 6)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         std::array<Block, 2> last{};

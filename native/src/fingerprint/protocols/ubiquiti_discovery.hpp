@@ -37,8 +37,7 @@ struct Matcher {
                                          .first_bytes = ByteSet::of({1, 2}),
                                          .least_length = 4,
                                          .most_length = 1024,
-                                         .octet_at = 1,
-                                         .octets = ByteSet::range(0, 16)};
+                                         .octets = {{{1, ByteSet::range(0, 16)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         return match_datagrams(

@@ -389,9 +389,13 @@ struct Matcher {
         .sources =
             "WireGuard paper (NDSS 2017) §5.4; wireguard-go; nDPI wireguard.c; tailscale "
             "disco/disco.go"};
-    static constexpr Prefilter prefilter{.ip_protos = {kUdp},
-                                         .first_bytes = ByteSet::range(1, 4) | ByteSet::of({0x54}),
-                                         .least_length = 32};
+    static constexpr Prefilter prefilter{
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::range(1, 4) | ByteSet::of({0x54}),
+        .least_length = 32,
+        // A type, little-endian; or the first of Tailscale's magic, or of an answer of STUN.
+        .octets = {{{1, ByteSet::of({0})}, {2, ByteSet::of({0})}, {3, ByteSet::of({0})}}},
+        .or_octets = {{{1, ByteSet::of({0x53, 0x01, 0x11})}, {2, ByteSet::of({0xf0, 0x00})}}}};
 
     static Evidence match(const FlowHead& head) noexcept { return Scan(head).run(); }
 };

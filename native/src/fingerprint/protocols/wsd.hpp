@@ -34,7 +34,11 @@ struct Matcher {
         .rules = kRules,
         .sources = "OASIS SOAP-over-UDP 1.1, OASIS WS-Discovery 1.1, SOAP 1.2"};
     static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp}, .first_bytes = ByteSet::of({'<'}), .least_length = 64};
+        .ip_protos = {kUdp},
+        .first_bytes = ByteSet::of({'<'}),
+        .least_length = 64,
+        // No name begins with a digit.
+        .octets = {{{1, ByteSet::range(0, '0' - 1) | ByteSet::range('9' + 1, 255)}}}};
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::string_view kDeclaration = "<?xml version=";
