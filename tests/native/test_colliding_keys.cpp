@@ -31,12 +31,13 @@ FlowKey key_of(std::uint32_t number) {
 }
 
 auto hash_by(base::HashKey key) {
-    return [key](const FlowKey& of) { return flow::hash_of(of, key); };
+    return [place = flow::PlaceHash(key)](const FlowKey& of) { return flow::hash_of(of, place); };
 }
 
 // Ports between 10.0.0.1 and 10.0.0.2 whose flows all lie in one 64th of the index.
 std::vector<std::uint32_t> colliding_ports() {
     std::vector<std::uint32_t> out;
+    const flow::PlaceHash place(kKnown);
     FlowKey key;
     key.a_low = 0x0a000001;
     key.b_low = 0x0a000002;
@@ -46,7 +47,7 @@ std::vector<std::uint32_t> colliding_ports() {
     for (std::uint32_t ports = 0; out.size() < kMany; ++ports) {
         key.a_port = static_cast<std::uint16_t>(ports >> 16U);
         key.b_port = static_cast<std::uint16_t>(ports);
-        const std::uint64_t home = flow::hash_of(key, kKnown) % kIndex;
+        const std::uint64_t home = flow::hash_of(key, place) % kIndex;
         if (home < kIndex / 64) {
             out.push_back(ports);
         }

@@ -202,7 +202,7 @@ class Shard {
 
     Options options_;
     base::HashKey tunnel_key_;
-    flow::KeyOptions key_options_;  // its seed is the table's alone
+    flow::KeyOptions key_options_;  // its secret is the table's alone
     base::HashKey spare_key_;       // that the table takes when somebody knows the one it has
     std::uint64_t placed_anew_ = 0;
     capture::CaptureReader reader_;

@@ -153,7 +153,7 @@ void Shard::load_living(base::Loader& loader, std::uint32_t source_count) {
         loader.up_to(bucket, static_cast<std::uint32_t>(flow::TimerWheel::kBuckets - 1));
         loader(slot);
         keep_flow(loader, key, state, heads);
-        const std::uint64_t hash = flow::hash_of(key, key_options_.seed);
+        const std::uint64_t hash = flow::hash_of(key, key_options_.place);
         // The buckets come as the wheel turns, each once.
         const std::uint64_t ahead = wheel_.steps_to(bucket);
         loader.require(ahead >= steps && slot < slots.size() && !slots[slot] &&

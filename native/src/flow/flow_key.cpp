@@ -58,24 +58,24 @@ Word choose(bool first, Word one, Word other) noexcept {
 
 }  // namespace
 
-// Two words for a plain IPv4 flow, five for IPv6; two more inside tunnels and behind two VLAN tags.
-std::uint64_t hash_of(const FlowKey& key, base::HashKey seed) noexcept {
-    base::TableHash hash(seed);
+// One pair of words for a plain IPv4 flow, three for IPv6; one more inside tunnels and behind two
+// VLAN tags.
+std::uint64_t hash_of(const FlowKey& key, const PlaceHash& place) noexcept {
+    PlaceHash::Sum sum(place);
+    const std::uint64_t rest = std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U |
+                               std::uint64_t{key.vlan} << 16U | std::uint64_t{key.ip_proto} << 8U |
+                               key.version;
     if (key.version == 4) {
-        hash.add(key.a_low << 32U | key.b_low);
+        sum.add<0>(key.a_low << 32U | key.b_low, rest);
     } else {
-        hash.add(key.a_high);
-        hash.add(key.a_low);
-        hash.add(key.b_high);
-        hash.add(key.b_low);
+        sum.add<1>(key.a_high, key.a_low);
+        sum.add<2>(key.b_high, key.b_low);
+        sum.add<3>(rest, 0);
     }
-    hash.add(std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U |
-             std::uint64_t{key.vlan} << 16U | std::uint64_t{key.ip_proto} << 8U | key.version);
     if (key.tunnel != 0 || key.inner_vlan != packet::kNoVlan) [[unlikely]] {
-        hash.add(key.tunnel);
-        hash.add(key.inner_vlan);
+        sum.add<4>(key.tunnel, key.inner_vlan);
     }
-    return hash.finish();
+    return sum.finish();
 }
 
 int icmp_counterpart(std::uint8_t ip_proto, std::uint8_t type) noexcept {
@@ -128,7 +128,7 @@ void make_key(const packet::FlowLayer& layer,
     key.version = src.version;
     key.has_ports = layer.has_ports;
     key.tunnel = tunnel;
-    out.hash = hash_of(key, options.seed);
+    out.hash = hash_of(key, options.place);
 }
 
 }  // namespace flowclass::flow
