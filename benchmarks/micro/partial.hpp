@@ -222,7 +222,7 @@ class Partial {
     Stage last_;
     capture::CaptureReader reader_;
     decode::Decoder decoder_{decode::DecodeOptions{}};
-    flow::KeyOptions options_{flow::PlaceHash(base::random_hash_key()), true};
+    flow::KeyOptions options_{base::PlaceHash(base::random_hash_key()), true};
     flow::FlowTable<State> table_;
     flow::TimerWheel wheel_;
     head::HeadPool heads_;

@@ -31,13 +31,13 @@ FlowKey key_of(std::uint32_t number) {
 }
 
 auto hash_by(base::HashKey key) {
-    return [place = flow::PlaceHash(key)](const FlowKey& of) { return flow::hash_of(of, place); };
+    return [place = base::PlaceHash(key)](const FlowKey& of) { return flow::hash_of(of, place); };
 }
 
 // Ports between 10.0.0.1 and 10.0.0.2 whose flows all lie in one 64th of the index.
 std::vector<std::uint32_t> colliding_ports() {
     std::vector<std::uint32_t> out;
-    const flow::PlaceHash place(kKnown);
+    const base::PlaceHash place(kKnown);
     FlowKey key;
     key.a_low = 0x0a000001;
     key.b_low = 0x0a000002;

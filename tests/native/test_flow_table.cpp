@@ -37,7 +37,7 @@ packet::FlowLayer layer_of(base::IpAddress src,
 
 flow::KeyedLayer keyed(const packet::FlowLayer& layer, std::uint64_t tunnel = 0) {
     flow::KeyedLayer out;
-    flow::make_key(layer, tunnel, {{1, 2}, true}, out);
+    flow::make_key(layer, tunnel, {base::PlaceHash({1, 2}), true}, out);
     return out;
 }
 
@@ -170,7 +170,7 @@ TEST(versions_vlans_and_tunnels_tell_flows_apart) {
     tagged.vlan = 12;
     CHECK(four.key != keyed(tagged).key);
     flow::KeyedLayer untagged;
-    flow::make_key(tagged, 0, {{1, 2}, false}, untagged);
+    flow::make_key(tagged, 0, {base::PlaceHash({1, 2}), false}, untagged);
     CHECK(four.key == untagged.key);
     const packet::Encap red{packet::EncapType::vxlan, 100};
     const packet::Encap blue{packet::EncapType::vxlan, 200};
@@ -188,8 +188,8 @@ TEST(flow_names_do_not_depend_on_the_table_seed) {
     const auto layer = layer_of(base::IpAddress::v4(1), base::IpAddress::v4(2), 1, 2);
     flow::KeyedLayer one;
     flow::KeyedLayer two;
-    flow::make_key(layer, 0, {{1, 2}, true}, one);
-    flow::make_key(layer, 0, {{3, 4}, true}, two);
+    flow::make_key(layer, 0, {base::PlaceHash({1, 2}), true}, one);
+    flow::make_key(layer, 0, {base::PlaceHash({3, 4}), true}, two);
     CHECK(one.hash != two.hash);
     CHECK(flow::make_flow_id(one.key, {}, 5) == flow::make_flow_id(two.key, {}, 5));
     CHECK(!(flow::make_flow_id(one.key, {}, 5) == flow::make_flow_id(one.key, {}, 6)));

@@ -1,6 +1,6 @@
 // SipHash (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012) over 64-bit words, with c
 // and d rounds as template parameters. 1-3 with a random key per process is for tables, but for
-// that of flows (flow/place_hash.hpp); 2-4 with fixed keys names flows.
+// that of flows (base/place_hash.hpp); 2-4 with fixed keys names flows.
 #pragma once
 
 #include <bit>

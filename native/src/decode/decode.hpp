@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/hash.hpp"
+#include "base/place_hash.hpp"
 #include "base/time.hpp"
 #include "decode/border_pairs.hpp"
 #include "decode/counters.hpp"
@@ -74,6 +75,7 @@ class Decoder {
     void open_tunnels(base::TimeNs now, EncapStack& stack, packet::LayerBuffer& out) noexcept;
 
     DecodeOptions options_;
+    base::PlaceHash shard_place_;
     DecodeCounters counters_;
     FragmentTable fragments_;
     std::uint64_t border_frames_ = 0;  // decoded so far; no state of a piece is kept

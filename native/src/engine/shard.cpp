@@ -44,7 +44,7 @@ decode::DecodeOptions decode_options(const Options& options,
 Shard::Shard(const Options& options, base::HashKey key, std::uint32_t number, std::uint32_t count)
     : options_(options),
       tunnel_key_(key),
-      key_options_{flow::PlaceHash(key), options.vlan_in_key},
+      key_options_{base::PlaceHash(key), options.vlan_in_key},
       spare_key_(base::random_hash_key()),
       decoder_(decode_options(options, key, number, count)),
       table_(flow_capacity(options, count)),
@@ -190,7 +190,7 @@ void Shard::make_keys() noexcept {
 // Every flow goes where another key says, and so do those of the burst at work. Nothing that is
 // told of a flow depends on its place.
 void Shard::place_anew() noexcept {
-    key_options_.place = flow::PlaceHash(spare_key_);
+    key_options_.place = base::PlaceHash(spare_key_);
     base::NameHash next(spare_key_);  // a key that is not known makes others that are not
     next.add(++placed_anew_);
     spare_key_.k0 = next.finish();

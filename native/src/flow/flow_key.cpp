@@ -60,8 +60,8 @@ Word choose(bool first, Word one, Word other) noexcept {
 
 // One pair of words for a plain IPv4 flow, three for IPv6; one more inside tunnels and behind two
 // VLAN tags.
-std::uint64_t hash_of(const FlowKey& key, const PlaceHash& place) noexcept {
-    PlaceHash::Sum sum(place);
+std::uint64_t hash_of(const FlowKey& key, const base::PlaceHash& place) noexcept {
+    base::PlaceHash::Sum sum(place);
     const std::uint64_t rest = std::uint64_t{key.a_port} << 48U | std::uint64_t{key.b_port} << 32U |
                                std::uint64_t{key.vlan} << 16U | std::uint64_t{key.ip_proto} << 8U |
                                key.version;

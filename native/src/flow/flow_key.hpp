@@ -10,7 +10,7 @@
 #include <span>
 
 #include "base/hash.hpp"
-#include "flow/place_hash.hpp"
+#include "base/place_hash.hpp"
 #include "packet/decoded_packet.hpp"
 
 namespace flowclass::flow {
@@ -50,7 +50,7 @@ std::uint64_t tunnel_of(const FlowKey& parent,
                         base::HashKey seed) noexcept;
 
 struct KeyOptions {
-    PlaceHash place;
+    base::PlaceHash place;
     bool vlan = true;  // VLAN ids tell flows apart
 };
 void make_key(const packet::FlowLayer& layer,
@@ -58,7 +58,7 @@ void make_key(const packet::FlowLayer& layer,
               const KeyOptions& options,
               KeyedLayer& out) noexcept;
 
-std::uint64_t hash_of(const FlowKey& key, const PlaceHash& place) noexcept;
+std::uint64_t hash_of(const FlowKey& key, const base::PlaceHash& place) noexcept;
 
 // The ICMP type that answers `type` (RFC 792, 4443 and the table of Community ID v1), or -1 where
 // none does.

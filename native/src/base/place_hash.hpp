@@ -1,10 +1,10 @@
-// Where in the table a flow lies. Takes: a flow key and a secret. Gives: 64 bits.
-// Guarantees: for who does not know the secret two keys fall together about as seldom as for random
-// numbers. The words of a key are taken in pairs, each word added to a secret one, the pairs
-// multiplied, the products summed: NH of UMAC (Black, Halevi, Krawczyk, Krovetz, Rogaway, CRYPTO
-// 1999; RFC 4418 §5.2) with words of 64 bits, where two keys have one sum with a chance of 2^-64 at
-// most. The same once more makes 64 bits of the sum's 128. A secret that got out costs time, not
-// answers: the table notices and takes another.
+// Where a key lies among others: flows in their table, address pairs among threads. Takes: the
+// words of a key and a secret. Gives: 64 bits. Guarantees: for who does not know the secret two
+// keys fall together about as seldom as for random numbers. The words of a key are taken in pairs,
+// each word added to a secret one, the pairs multiplied, the products summed: NH of UMAC (Black,
+// Halevi, Krawczyk, Krovetz, Rogaway, CRYPTO 1999; RFC 4418 §5.2) with words of 64 bits, where two
+// keys have one sum with a chance of 2^-64 at most. The same once more makes 64 bits of the sum's
+// 128. A secret that got out costs time, not answers: the table notices and takes another.
 #pragma once
 
 #include <array>
@@ -13,17 +13,17 @@
 
 #include "base/hash.hpp"
 
-namespace flowclass::flow {
+namespace flowclass::base {
 
 class PlaceHash {
   public:
     static constexpr std::size_t kPairs = 5;
 
-    explicit PlaceHash(base::HashKey secret) noexcept {
-        base::NameHash stream(secret);
+    explicit PlaceHash(HashKey secret) noexcept {
+        NameHash stream(secret);
         for (std::uint64_t& word : secrets_) {
             stream.add(word);
-            word = base::NameHash(stream).finish();
+            word = NameHash(stream).finish();
         }
     }
 
@@ -54,4 +54,4 @@ class PlaceHash {
     std::array<std::uint64_t, 2 * kPairs + 2> secrets_{};
 };
 
-}  // namespace flowclass::flow
+}  // namespace flowclass::base
