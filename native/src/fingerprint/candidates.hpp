@@ -40,11 +40,11 @@ struct Form {
     const OctetTests* tests = nullptr;
 };
 
-// `Filters::all` is the matchers' prefilters, in their order, known to the compiler.
+// `Filters::kAll` is the matchers' prefilters, in their order, known to the compiler.
 template <typename Filters>
 inline constexpr std::size_t kFormCount = [] {
     std::size_t count = 0;
-    for (const Prefilter* const filter : Filters::all) {
+    for (const Prefilter* const filter : Filters::kAll) {
         count += has_other_form(*filter) ? 2 : 1;
     }
     return count;
@@ -54,8 +54,8 @@ template <typename Filters>
 inline constexpr std::array<Form, kFormCount<Filters>> kAllForms = [] {
     std::array<Form, kFormCount<Filters>> forms{};
     std::size_t count = 0;
-    for (std::size_t matcher = 0; matcher < Filters::all.size(); ++matcher) {
-        const Prefilter* const filter = Filters::all[matcher];
+    for (std::size_t matcher = 0; matcher < Filters::kAll.size(); ++matcher) {
+        const Prefilter* const filter = Filters::kAll[matcher];
         const auto number = static_cast<std::uint16_t>(matcher);
         forms[count++] = {number, filter, &filter->octets};
         if (has_other_form(*filter)) {

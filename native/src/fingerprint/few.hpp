@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <span>
 #include <type_traits>
 
@@ -17,27 +16,29 @@ class Few {
     static_assert(std::is_trivially_copyable_v<Value>);
 
   public:
-    // The places stay uninitialised.
-    Few() noexcept {}  // NOLINT(modernize-use-equals-default)
-
     void add(const Value& value) noexcept {
         if (count_ < kRoom) {
-            std::construct_at(places() + count_++, value);
+            std::construct_at(&room_.values[count_++], value);
         }
     }
     void shorten(std::size_t count) noexcept { count_ = std::min(count_, count); }
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
-    const Value& operator[](std::size_t index) const noexcept { return values()[index]; }
-    [[nodiscard]] std::span<Value> values() noexcept { return {places(), count_}; }
+    const Value& operator[](std::size_t index) const noexcept { return room_.values[index]; }
+    [[nodiscard]] std::span<Value> values() noexcept {
+        return std::span(room_.values).first(count_);
+    }
     [[nodiscard]] std::span<const Value> values() const noexcept {
-        return {reinterpret_cast<const Value*>(room_.data()), count_};
+        return std::span(room_.values).first(count_);
     }
 
   private:
-    Value* places() noexcept { return reinterpret_cast<Value*>(room_.data()); }
+    union Room {
+        Room() noexcept {}  // NOLINT(modernize-use-equals-default)
+        std::array<Value, kRoom> values;
+    };
 
-    alignas(Value) std::array<std::byte, sizeof(Value) * kRoom> room_;
+    Room room_;
     std::size_t count_ = 0;
 };
 

@@ -20,7 +20,7 @@ constexpr auto kMatchers = std::to_array<MatcherEntry>({
 #undef FLOWCLASS_FINGERPRINT
 
 struct Filters {
-    static constexpr auto all = [] {
+    static constexpr auto kAll = [] {
         std::array<const Prefilter*, kMatchers.size()> filters{};
         for (std::size_t matcher = 0; matcher < filters.size(); ++matcher) {
             filters[matcher] = kMatchers[matcher].prefilter;
