@@ -186,12 +186,11 @@ class Scan {
     }
 
     bool read_initiation(const Payload& payload) noexcept {
-        const std::uint32_t length = payload.length;
-        if ((length != 148 && length != 204) || !is_handshake(payload, 8)) {
+        if ((payload.length != 148 && payload.length != 204) || !is_handshake(payload, 8)) {
             return false;
         }
         Side& from = side(payload.direction);
-        is_tunnelbear_ = is_tunnelbear_ || length == 204;
+        is_tunnelbear_ = is_tunnelbear_ || payload.length == 204;
         add_handshake(kInitiation, payload, 8);
         from.announced = at(payload.bytes, 4).le32();
         from.has_announced = true;
@@ -200,8 +199,7 @@ class Scan {
     }
 
     bool read_response(const Payload& payload) noexcept {
-        const std::uint32_t length = payload.length;
-        if ((length != 92 && length != 100) || !is_handshake(payload, 12)) {
+        if ((payload.length != 92 && payload.length != 100) || !is_handshake(payload, 12)) {
             return false;
         }
         if (!add_echo(payload, 8) && side(opposite(payload.direction)).has_announced &&
@@ -209,7 +207,7 @@ class Scan {
             return false;  // an answer to something else
         }
         Side& from = side(payload.direction);
-        is_tunnelbear_ = is_tunnelbear_ || length == 100;
+        is_tunnelbear_ = is_tunnelbear_ || payload.length == 100;
         add_handshake(kResponse, payload, 12);
         from.announced = at(payload.bytes, 4).le32();
         from.has_announced = true;
@@ -249,8 +247,7 @@ class Scan {
         return mac2.size() < 16 || is_zero(mac2) || looks_sealed(mac2);
     }
     static bool is_zero(Bytes octets) noexcept {
-        return std::all_of(
-            octets.begin(), octets.end(), [](std::uint8_t octet) { return octet == 0; });
+        return std::ranges::all_of(octets, [](std::uint8_t octet) { return octet == 0; });
     }
 
     // How often this message type was seen, with this one: a retry says little, a third nothing
@@ -268,10 +265,9 @@ class Scan {
             return;
         }
         evidence_.add(rule, head_, payload.entry, 0, 4, bits);
-        const bool first = bits > 4;
         const std::size_t mac2_at = payload.length - 16;
         const Bytes sealed = part(payload.bytes, sealed_at, mac2_at - 16);
-        if (!first || sealed.size() < 48) {
+        if (bits <= 4 || sealed.size() < 48) {
             return;
         }
         // Of all of them together: no single octet decides.
