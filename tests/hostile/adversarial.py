@@ -187,41 +187,58 @@ def lengths(count: int) -> Iterator[bytes]:
     return _pieces(map(one, range(count)))
 
 
-def table_hash(words: list[_Words], seed: tuple[int, int]) -> _Words:
-    """Give SipHash-1-3 of words, as the flow table takes it (native/src/base/hash.hpp), of many keys at once."""
+def _sip(key: tuple[int, int], words: int) -> int:
+    """Give SipHash-2-4 of so many words, all zero."""
+    mask = (1 << 64) - 1
     v = [
-        np.full(len(words[0]), part ^ constant, np.uint64)
+        part ^ constant
         for part, constant in zip(
-            seed * 2,
+            key * 2,
             (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573),
             strict=True,
         )
     ]
 
-    def rotated(word: _Words, by: int) -> _Words:
-        return word << np.uint64(by) | word >> np.uint64(64 - by)
+    def rotated(word: int, by: int) -> int:
+        return (word << by | word >> 64 - by) & mask
 
-    def round_once() -> None:
-        v[0] += v[1]
-        v[1] = rotated(v[1], 13) ^ v[0]
-        v[0] = rotated(v[0], 32)
-        v[2] += v[3]
-        v[3] = rotated(v[3], 16) ^ v[2]
-        v[0] += v[3]
-        v[3] = rotated(v[3], 21) ^ v[0]
-        v[2] += v[1]
-        v[1] = rotated(v[1], 17) ^ v[2]
-        v[2] = rotated(v[2], 32)
+    def rounds(count: int) -> None:
+        for _ in range(count):
+            v[0] = v[0] + v[1] & mask
+            v[1] = rotated(v[1], 13) ^ v[0]
+            v[0] = rotated(v[0], 32)
+            v[2] = v[2] + v[3] & mask
+            v[3] = rotated(v[3], 16) ^ v[2]
+            v[0] = v[0] + v[3] & mask
+            v[3] = rotated(v[3], 21) ^ v[0]
+            v[2] = v[2] + v[1] & mask
+            v[1] = rotated(v[1], 17) ^ v[2]
+            v[2] = rotated(v[2], 32)
 
-    length = np.full(len(words[0]), 8 * len(words) << 56, np.uint64)
-    for word in (*words, length):
-        v[3] ^= word
-        round_once()
-        v[0] ^= word
-    v[2] ^= np.uint64(0xFF)
-    for _ in range(3):
-        round_once()
+    rounds(2 * words)
+    v[3] ^= 8 * words << 56
+    rounds(2)
+    v[0] ^= 8 * words << 56
+    v[2] ^= 0xFF
+    rounds(4)
     return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def _product(one: _Words, other: _Words) -> tuple[_Words, _Words]:
+    """Give the upper and the lower half of products of 128 bits."""
+    half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
+    both_low = (one & low) * (other & low)
+    middle = (one >> half) * (other & low) + (both_low >> half)
+    second = (one & low) * (other >> half) + (middle & low)
+    return (one >> half) * (other >> half) + (middle >> half) + (second >> half), one * other
+
+
+def place_hash(one: _Words, other: _Words, seed: tuple[int, int]) -> _Words:
+    """Give where flows of IPv4 lie, from the two words of their keys (native/src/base/place_hash.hpp)."""
+    secrets = [np.uint64(_sip(seed, number + 1)) for number in range(12)]
+    high, low = _product(one + secrets[0], other + secrets[1])
+    high, low = _product(high + secrets[10], low + secrets[11])
+    return high ^ low
 
 
 def colliding_ends(count: int) -> Iterator[tuple[int, int]]:
@@ -235,7 +252,7 @@ def colliding_ends(count: int) -> Iterator[tuple[int, int]]:
         port = np.uint64(1024) + (numbers >> np.uint64(24))
         ends = np.uint64(0x0A000001 << 32) | address
         rest = port << np.uint64(48) | np.uint64(1194 << 32 | 0xFFFF << 16 | _UDP << 8 | 4)
-        chosen = np.flatnonzero(table_hash([ends, rest], SEED) & mask == 0)[: count - found]
+        chosen = np.flatnonzero(place_hash(ends, rest, SEED) & mask == 0)[: count - found]
         yield from zip(address[chosen].tolist(), port[chosen].tolist(), strict=True)
         found, at = found + len(chosen), at + step
 

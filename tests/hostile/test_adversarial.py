@@ -39,6 +39,18 @@ def test_a_flood_does_not_grow_the_table() -> None:
     assert counters["evicted"] > case.small / 2
 
 
+@pytest.mark.parametrize("name", ["colliding", "colliding_unknown"])
+def test_who_knows_the_seed_makes_the_table_take_another(name: str) -> None:
+    case = CASES[name]
+    engine = Engine(EngineOptions(memcap=case.memcap), hash_seed=case.hash_seed)
+    engine.begin_source("flood")
+    for piece in case.make(case.small):
+        engine.push(piece)
+    counters = engine.counters()
+    assert counters["peak_flows"] == case.small
+    assert (counters["placed_anew"] > 0) == (case.hash_seed is not None)
+
+
 def test_tunnels_are_followed_so_far_and_counted_beyond() -> None:
     case = CASES["nested"]
     engine = Engine(EngineOptions(memcap=1 << 20, tunnels=True))

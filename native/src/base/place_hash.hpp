@@ -22,7 +22,7 @@ class PlaceHash {
     explicit PlaceHash(HashKey secret) noexcept {
         NameHash stream(secret);
         for (std::uint64_t& word : secrets_) {
-            stream.add(word);
+            stream.add(0);
             word = NameHash(stream).finish();
         }
     }

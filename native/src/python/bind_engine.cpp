@@ -221,6 +221,7 @@ nb::dict counters(const Engine& self) {
     out["evidence_bytes"] = memory.evidence;
     out["peak_flows"] = memory.peak_flows;
     out["flows_alive"] = memory.flows_alive;
+    out["placed_anew"] = memory.placed_anew;
     out["memcap"] = self.options().memcap;
     out["bytes_per_flow"] = memory.bytes_per_flow;
     out["time_first"] =
