@@ -120,7 +120,7 @@ TEST(a_small_spread_of_great_values_is_exact) {
 
 TEST(lengths_and_their_nulls) {
     FlowFeatures flow;
-    flow.add(packet_of(100), kForward, 0);
+    flow.add(feature::facts_of(packet_of(100), kForward, 0));
     CHECK_EQ(*value<kLeast>(flow), 100U);
     CHECK(!value<kDeviation>(flow).has_value());
     CHECK(!value<kReverseMost>(flow).has_value());
@@ -128,8 +128,8 @@ TEST(lengths_and_their_nulls) {
     CHECK(!value<kSyn>(flow).has_value());
     CHECK(!value<kEntropy>(flow).has_value());
     CHECK(!value<kOctets>(flow).has_value());
-    flow.add(packet_of(300), kForward, 10);
-    flow.add(packet_of(1500), kReverse, 20);
+    flow.add(feature::facts_of(packet_of(300), kForward, 10));
+    flow.add(feature::facts_of(packet_of(1500), kReverse, 20));
     CHECK_EQ(*value<kDeviation>(flow), 100.0);
     CHECK(near(*value<kMean>(flow), 1900.0 / 3));
     CHECK_EQ(*value<kReverseMost>(flow), 1500U);
@@ -140,25 +140,24 @@ TEST(lengths_and_their_nulls) {
 
 TEST(a_late_packet_has_no_gap) {
     FlowFeatures flow;
-    flow.add(packet_of(60), kForward, 1000);
-    flow.add(packet_of(60), kForward, 3000);
-    flow.add(packet_of(60), kForward, 2500);  // sent before, came after
-    flow.add(packet_of(60), kForward, 4000);
+    flow.add(feature::facts_of(packet_of(60), kForward, 1000));
+    flow.add(feature::facts_of(packet_of(60), kForward, 3000));
+    flow.add(feature::facts_of(packet_of(60), kForward, 2500));  // sent before, came after
+    flow.add(feature::facts_of(packet_of(60), kForward, 4000));
     CHECK_EQ(*value<kGapLeast>(flow), 0);
     CHECK_EQ(*value<kGapMost>(flow), 2000);
     CHECK_EQ(*value<kGapMean>(flow), 1000.0);  // the gaps add up to the time that passed
-    const std::span<const feature::FirstPacket> first = flow.first_packets();
-    CHECK_EQ(first.size(), 4U);
-    CHECK_EQ(first[0].gap, 0U);
-    CHECK_EQ(first[1].gap, 2000U);
-    CHECK_EQ(first[2].gap, 0U);
-    CHECK_EQ(first[3].gap, 1000U);
+    CHECK_EQ(flow.first_count(), 4U);
+    CHECK_EQ(flow.first_packet(0).gap, 0U);
+    CHECK_EQ(flow.first_packet(1).gap, 2000U);
+    CHECK_EQ(flow.first_packet(2).gap, 0U);
+    CHECK_EQ(flow.first_packet(3).gap, 1000U);
 }
 
 TEST(the_ends_of_time_are_survived) {
     FlowFeatures flow;
     for (const base::TimeNs time : {INT64_MIN, INT64_MAX, base::TimeNs{0}, INT64_MIN}) {
-        flow.add(packet_of(UINT32_MAX), kForward, time);
+        flow.add(feature::facts_of(packet_of(UINT32_MAX), kForward, time));
     }
     CHECK_EQ(*value<kGapMost>(flow), INT64_MAX);  // what a column can say
     CHECK_EQ(*value<kGapLeast>(flow), 0);
@@ -168,17 +167,17 @@ TEST(the_ends_of_time_are_survived) {
 
 TEST(more_than_five_seconds_of_silence_part_active_periods) {
     FlowFeatures flow;
-    flow.add(packet_of(60), kForward, 0);
-    flow.add(packet_of(60), kReverse, 5 * kSecond);  // not more than
-    flow.add(packet_of(60), kForward, 11 * kSecond);
-    flow.add(packet_of(60), kForward, 11 * kSecond + 7);
-    flow.add(packet_of(60), kReverse, 21 * kSecond + 7);
+    flow.add(feature::facts_of(packet_of(60), kForward, 0));
+    flow.add(feature::facts_of(packet_of(60), kReverse, 5 * kSecond));  // not more than
+    flow.add(feature::facts_of(packet_of(60), kForward, 11 * kSecond));
+    flow.add(feature::facts_of(packet_of(60), kForward, 11 * kSecond + 7));
+    flow.add(feature::facts_of(packet_of(60), kReverse, 21 * kSecond + 7));
     CHECK_EQ(*value<kActiveCount>(flow), 3U);
     CHECK_EQ(*value<kActiveMost>(flow), 5 * kSecond);
     CHECK_EQ(*value<kActiveLeast>(flow), 0);  // the last packet alone
     CHECK_EQ(*value<kIdleMean>(flow), 8e9);
     FlowFeatures quiet;
-    quiet.add(packet_of(60), kForward, 0);
+    quiet.add(feature::facts_of(packet_of(60), kForward, 0));
     CHECK_EQ(*value<kActiveCount>(quiet), 1U);
     CHECK_EQ(*value<kActiveMost>(quiet), 0);
     CHECK(!value<kIdleMean>(quiet).has_value());
@@ -186,14 +185,14 @@ TEST(more_than_five_seconds_of_silence_part_active_periods) {
 
 TEST(control_bits_and_windows) {
     FlowFeatures flow;
-    flow.add(segment(2, 1000), kForward, 0);
-    flow.add(segment(16, 0), kForward, 1);
-    flow.add(segment(0x010, 65535), kForward, 2);
+    flow.add(feature::facts_of(segment(2, 1000), kForward, 0));
+    flow.add(feature::facts_of(segment(16, 0), kForward, 1));
+    flow.add(feature::facts_of(segment(0x010, 65535), kForward, 2));
     packet::FlowLayer later = packet_of(1500, 6);
     later.fragment = packet::Fragment::later;
-    flow.add(later, kForward, 3);
+    flow.add(feature::facts_of(later, kForward, 3));
     packet::FlowLayer cut = packet_of(40, 6);  // the snap length left the ports
-    flow.add(cut, kReverse, 4);
+    flow.add(feature::facts_of(cut, kReverse, 4));
     CHECK_EQ(*value<kSyn>(flow, true, true), 1U);
     CHECK_EQ(*value<kAckBack>(flow, true, true), 0U);
     CHECK_EQ(*value<kAckBack>(flow, false, true), 2U);
@@ -210,27 +209,26 @@ TEST(entropy_of_the_head) {
         all[octet] = static_cast<std::uint8_t>(octet);
     }
     const std::vector<std::uint8_t> same(64, 0x41);
-    flow.add_head({base::Bytes(all), base::Bytes(same)});
+    flow.set_head(feature::head_entropy({base::Bytes(all), base::Bytes(same)}));
     CHECK_EQ(*value<kEntropy>(flow), 8.0);
     CHECK_EQ(*value<kEntropyBack>(flow), 0.0);
     CHECK_EQ(*value<kOctets>(flow), 320U);
     const double both = (255 * std::log2(320.0) + 65 * std::log2(320.0 / 65)) / 320;
     CHECK(near(*value<kEntropyBoth>(flow), both));
-    // The head is the flow's: its next segment has it too, and nothing else.
-    flow.add(packet_of(60), kForward, 0);
-    const FlowFeatures next = flow.next_segment();
-    CHECK_EQ(*value<kEntropy>(next), 8.0);
-    CHECK_EQ(next.packets(), 0U);
-    CHECK_EQ(next.first_packets().size(), 0U);
+    const feature::HeadEntropy back = feature::head_entropy({base::Bytes(), base::Bytes(all)});
+    CHECK_EQ(back.bits[0], 0.0);
+    CHECK_EQ(back.bits[1], 8.0);
+    CHECK_EQ(back.bits[2], 8.0);
 }
 
 TEST(only_the_first_sixteen_packets_are_listed) {
     FlowFeatures flow;
     for (std::uint32_t number = 0; number < 40; ++number) {
-        flow.add(packet_of(100 + number), number % 3 == 0 ? kForward : kReverse, number);
+        flow.add(feature::facts_of(
+            packet_of(100 + number), number % 3 == 0 ? kForward : kReverse, number));
     }
-    CHECK_EQ(flow.first_packets().size(), feature::kFirstPackets);
-    CHECK_EQ(flow.first_packets().back().length, 115U);
+    CHECK_EQ(flow.first_count(), feature::kFirstPackets);
+    CHECK_EQ(flow.first_packet(feature::kFirstPackets - 1).length, 115U);
     CHECK_EQ(flow.first_reverse(), 0b0110'1101'1011'0110U);
     CHECK_EQ(flow.packets(), 40U);
 }

@@ -70,8 +70,14 @@ class VirtualArray {
 // numbers.
 template <typename T>
 class Pool {
+    struct Slot {
+        std::uint32_t next_free;
+        T value;
+    };
+
   public:
     static constexpr std::uint32_t kNone = 0xffffffff;
+    static constexpr std::size_t kSlotBytes = sizeof(Slot);
 
     Pool() noexcept = default;
     explicit Pool(std::size_t capacity) noexcept : slots_(capacity) {}
@@ -136,10 +142,6 @@ class Pool {
     [[nodiscard]] std::size_t bytes() const noexcept { return touched() * sizeof(Slot); }
 
   private:
-    struct Slot {
-        std::uint32_t next_free;
-        T value;
-    };
     static constexpr std::size_t kFront = sizeof(Slot) < 4 * kLine ? sizeof(Slot) : 4 * kLine;
 
     VirtualArray<Slot> slots_;

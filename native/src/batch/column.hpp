@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -30,11 +31,15 @@ Buffer own(Values values) {
 inline constexpr std::size_t kShortColumn = 1024;
 inline constexpr std::size_t kLongColumn = 8192;
 template <typename T>
-void push(std::vector<T>& values, T value) {
-    if (values.size() == values.capacity() && values.size() >= kShortColumn &&
+void make_room(std::vector<T>& values, std::size_t more) {
+    if (values.size() + more > values.capacity() && values.size() >= kShortColumn &&
         values.size() < kLongColumn) {
-        values.reserve(kLongColumn);
+        values.reserve(std::max(kLongColumn, values.size() + more));
     }
+}
+template <typename T>
+void push(std::vector<T>& values, T value) {
+    make_room(values, 1);
     values.push_back(value);
 }
 
@@ -64,6 +69,21 @@ class Validity {
             length_ += static_cast<std::int64_t>(count) - 1;
         }
     }
+    // Of `count` values at once, those there whose bits are set, the first one's is the lowest.
+    static constexpr std::size_t kMostTogether = 56;
+    void add(std::uint64_t bits, std::size_t count) {
+        const auto there = static_cast<std::size_t>(std::popcount(bits));
+        if (there == count) {
+            add_there(count);
+        } else if (there == 0) {
+            add(false);
+            length_ += static_cast<std::int64_t>(count) - 1;
+        } else {
+            write_run();
+            write_bits(bits, count);
+            nulls_ += static_cast<std::int64_t>(count - there);
+        }
+    }
     void finish(ColumnData& out) {
         write_run();
         out.length = length_;
@@ -87,6 +107,18 @@ class Validity {
             const std::int64_t to = std::min<std::int64_t>(8, from + length_ - written_);
             octet = static_cast<std::uint8_t>(octet | ((1U << to) - (1U << from)));
             written_ += to - from;
+        }
+    }
+
+    void write_bits(std::uint64_t bits, std::size_t count) {
+        std::uint64_t shifted = bits << static_cast<unsigned>(length_ & 7);
+        auto octet = static_cast<std::size_t>(length_ / 8);
+        length_ += static_cast<std::int64_t>(count);
+        written_ = length_;
+        bits_.resize(static_cast<std::size_t>((length_ + 7) / 8));
+        for (; shifted != 0; shifted >>= 8U) {
+            bits_[octet] = static_cast<std::uint8_t>(bits_[octet] | shifted);
+            ++octet;
         }
     }
 
@@ -115,6 +147,12 @@ class FixedColumn {
     void add_null() {
         validity_.add(false);
         push(values_, T{});
+    }
+    // Those whose bits are set in `there`; of the others the value is T{}.
+    void add(std::span<const T> values, std::uint64_t there) {
+        validity_.add(there, values.size());
+        make_room(values_, values.size());
+        values_.insert(values_.end(), values.begin(), values.end());
     }
     // Room for `count` values at once, all there; the caller writes every one.
     std::span<T> extend(std::size_t count) {

@@ -2,6 +2,7 @@
 #include "batch/feature_columns.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 namespace flowclass::batch {
@@ -12,7 +13,7 @@ constexpr std::uint8_t kTcp = 6;
 
 template <typename Value>
 Value item(const feature::Finished& flow, feature::Quantity quantity, std::size_t at) noexcept {
-    const feature::FirstPacket& packet = flow.flow->first_packets()[at];
+    const feature::FirstPacket packet = flow.flow->first_packet(at);
     if (quantity == feature::Quantity::first_lengths) {
         return static_cast<Value>(packet.length);
     }
@@ -38,23 +39,30 @@ ColumnData finished(ListColumn<Value>& list) {
 template <std::size_t Row>
 void FeatureColumns::write_column(std::span<const feature::Finished> flows) {
     auto& column = std::get<Row>(columns_);
-    for (const feature::Finished& flow : flows) {
-        if constexpr (requires { column.offsets; }) {
-            const std::size_t count = flow.flow == nullptr ? 0 : flow.flow->first_packets().size();
-            column.offsets.add(count);
-            const auto values = column.values.extend(count);
-            for (std::size_t at = 0; at < count; ++at) {
+    if constexpr (requires { column.offsets; }) {
+        std::size_t total = 0;
+        for (const feature::Finished& flow : flows) {
+            total += flow.first_count();
+            column.offsets.add(flow.first_count());
+        }
+        const auto values = column.values.extend(total);
+        std::size_t next = 0;
+        for (const feature::Finished& flow : flows) {
+            for (std::size_t at = 0; at < flow.first_count(); ++at) {
                 using Value = typename decltype(values)::value_type;
-                values[at] = item<Value>(flow, feature::kFeatures[Row].quantity, at);
-            }
-        } else {
-            const auto value = flow.flow == nullptr ? std::nullopt : feature::value_of<Row>(flow);
-            if (value) {
-                column.add(*value);
-            } else {
-                column.add_null();
+                values[next++] = item<Value>(flow, feature::kFeatures[Row].quantity, at);
             }
         }
+    } else {
+        std::array<feature::ValueOf<Row>, kTogether> values;
+        std::uint64_t there = 0;
+        for (std::size_t at = 0; at < flows.size(); ++at) {
+            const feature::Finished& flow = flows[at];
+            const auto value = flow.flow == nullptr ? std::nullopt : feature::value_of<Row>(flow);
+            values[at] = value.value_or(0);
+            there |= std::uint64_t{value.has_value()} << at;
+        }
+        column.add(std::span(std::as_const(values)).first(flows.size()), there);
     }
 }
 
@@ -65,10 +73,15 @@ void FeatureColumns::write_columns(std::span<const feature::Finished> flows,
 }
 
 void FeatureColumns::add(const FlowRow& row, const Orientation& way) {
+    const feature::FlowFeatures* sums = row.features;
+    if (row.few_packets != nullptr) {
+        feature::FlowFeatures& added = *std::construct_at(&sums_[count_]);
+        row.few_packets->add_to(added);
+        sums = &added;
+    }
     gathered_[count_++] =
-        row.features == nullptr
-            ? feature::Finished()
-            : feature::finish(*row.features, way.initiator_forward, row.key->ip_proto == kTcp);
+        sums == nullptr ? feature::Finished()
+                        : feature::finish(*sums, way.initiator_forward, row.key->ip_proto == kTcp);
     if (count_ == kTogether) {
         write();
     }

@@ -14,6 +14,7 @@
 #include "batch/column.hpp"
 #include "batch/flow_row.hpp"
 #include "feature/feature_value.hpp"
+#include "feature/flow_features.hpp"
 
 namespace flowclass::batch {
 
@@ -57,12 +58,14 @@ class FeatureColumns {
     using Rows = std::make_index_sequence<feature::kFeatureCount>;
 
     static constexpr std::size_t kTogether = 32;
+    static_assert(kTogether <= Validity::kMostTogether);
 
     template <std::size_t Row>
     void write_column(std::span<const feature::Finished> flows);
     template <std::size_t... Row>
     void write_columns(std::span<const feature::Finished> flows, std::index_sequence<Row...> rows);
 
+    std::array<feature::FlowFeatures, kTogether> sums_;  // of flows that have few packets
     std::array<feature::Finished, kTogether> gathered_;
     std::size_t count_ = 0;
     decltype(feature_columns::empty_columns(Rows())) columns_;

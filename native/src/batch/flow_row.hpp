@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "feature/accumulators.hpp"
+#include "feature/few_packets.hpp"
 #include "feature/flow_features.hpp"
 #include "fingerprint/match.hpp"
 #include "flow/flow_record.hpp"
@@ -41,8 +42,10 @@ struct FlowRow {
     // What the client said; empty: null.
     std::string_view server_name, alpn, ja4;
 
-    const head::FlowHead* head = nullptr;             // where it was saved
-    const feature::FlowFeatures* features = nullptr;  // where they are wanted
+    const head::FlowHead* head = nullptr;  // where it was saved
+    // Where feature columns are wanted: one of them.
+    const feature::FewPackets* few_packets = nullptr;
+    const feature::FlowFeatures* features = nullptr;
 
     // Set where a registry, and a policy, was given.
     const registry::FlowMatch* registry_match = nullptr;

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "engine/evidence_store.hpp"
+#include "engine/feature_store.hpp"
 #include "engine/flow_state.hpp"
 #include "engine/head_store.hpp"
 #include "engine/hello_store.hpp"
@@ -31,7 +32,7 @@ inline constexpr std::size_t kNodesPerHead = 8;
 
 inline std::size_t flow_capacity(const Options& options, std::uint32_t count) noexcept {
     const std::size_t saved = (options.heads ? kNodesPerHead * HeadStore::kNodeBytes : 0) +
-                              (options.features ? sizeof(feature::FlowFeatures) : 0) +
+                              (options.features ? FeatureStore::kFlowBytes : 0) +
                               (options.early ? sizeof(HeadFacts) / kFlowsPerHead : 0);
     return std::clamp<std::size_t>(
         options.memcap / count / (kBytesPerFlow + saved), kLeastFlows, 0xfffffff0U / kNodesPerHead);

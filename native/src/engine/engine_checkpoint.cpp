@@ -11,7 +11,7 @@ namespace flowclass::engine {
 
 namespace {
 
-constexpr std::uint32_t kForm = 0x31504b46U;  // "FKP1": a change of any keep() is another number
+constexpr std::uint32_t kForm = 0x32504b46U;  // "FKP2": a change of any keep() is another number
 constexpr std::uint32_t kReader = 0x4441455fU;
 constexpr std::uint32_t kVerdicts = 0x5245565fU;
 constexpr std::uint32_t kEnd = 0x5f444e45U;

@@ -142,7 +142,8 @@ void Engine::append_part(batch::RowPart part,
         batch::FlowRow row = row_of(flow, owner);
         if (part != batch::RowPart::findings) {
             if (part == batch::RowPart::features && index + kAhead < range.end) {
-                owners[index + kAhead]->prefetch_features(flows[index + kAhead]->state().features);
+                owners[index + kAhead]->features().prefetch(
+                    flows[index + kAhead]->state().features);
             }
             builder_.append_part(part, row);
             continue;
@@ -166,7 +167,8 @@ batch::FlowRow Engine::row_of(const EndedFlow& flow, const Shard& owner) {
     row.key = &flow.key();
     row.record = &flow.state().record;
     row.sums = &flow.state().sums;
-    row.features = owner.features(flow.state().features);
+    row.few_packets = owner.features().few(flow.state().features);
+    row.features = owner.features().sums(flow.state().features);
     row.end_reason = flow.reason;
     if (flow.state().evidence != EvidenceStore::kNone) {
         const EvidenceStore::Saved& saved = owner.evidence()[flow.state().evidence];

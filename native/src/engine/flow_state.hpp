@@ -7,10 +7,10 @@
 #include "base/prefetch.hpp"
 #include "batch/flow_row.hpp"
 #include "engine/evidence_store.hpp"
+#include "engine/feature_store.hpp"
 #include "engine/head_store.hpp"
 #include "engine/hello_store.hpp"
 #include "feature/accumulators.hpp"
-#include "feature/flow_features.hpp"
 #include "flow/flow_record.hpp"
 #include "flow/flow_table.hpp"
 #include "head/head_block.hpp"
@@ -21,7 +21,7 @@ namespace flowclass::engine {
 // end.
 struct FlowState {
     static constexpr std::uint32_t kNoHead = (1U << 30U) - 1;
-    static constexpr std::uint32_t kNoFeatures = base::Pool<feature::FlowFeatures>::kNone;
+    static constexpr std::uint32_t kNoFeatures = FeatureStore::kNone;
     static constexpr std::uint32_t kNoLink = 0;
     static constexpr std::uint32_t kLinkWaits = 1;
     static constexpr std::uint32_t kFirstTurn = 2;
@@ -31,7 +31,7 @@ struct FlowState {
     bool head_done : 1 = false;
     bool wheel_checked : 1 =
         false;  // the wheel has come by once: a head opened later must be scheduled
-    std::uint32_t features = kNoFeatures;  // sums of the feature columns, if wanted
+    std::uint32_t features = kNoFeatures;  // for the feature columns, if wanted
     flow::FlowRecord record;
     std::uint32_t evidence = EvidenceStore::kNone;  // verdict, once the head is closed
     std::uint32_t hello = HelloStore::kNone;        // what its client said

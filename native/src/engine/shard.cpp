@@ -233,7 +233,8 @@ void Shard::on_layer(std::size_t index) noexcept {
     record.packet_last = frame.frame;
     state.sums.add(layer, direction);
     if (state.features != FlowState::kNoFeatures) {
-        features_[state.features].add(layer, direction, frame.time);
+        counters_.features_refused +=
+            features_.add(state.features, feature::facts_of(layer, direction, frame.time)) ? 0 : 1;
     }
     if (begins && record.segment > 0) {
         // While the segment was empty the wheel waited for idleness alone.
@@ -286,7 +287,8 @@ std::uint32_t Shard::open_flow(std::size_t index, base::TimeNs clock) noexcept {
     FlowState& state = table_[slot].value;
     state = {};
     if (options_.features) {
-        state.features = keep_features({});
+        state.features = features_.open();
+        counters_.features_refused += state.features == FlowState::kNoFeatures ? 1 : 0;
     }
     flow::FlowRecord& record = state.record;
     record.forward_is_a = keys_[index].from_a;

@@ -16,6 +16,7 @@
 #include "engine/carried_packets.hpp"
 #include "engine/counters.hpp"
 #include "engine/ended_flows.hpp"
+#include "engine/feature_store.hpp"
 #include "engine/flow_state.hpp"
 #include "engine/options.hpp"
 
@@ -66,15 +67,7 @@ class Shard {
     [[nodiscard]] const fingerprint::UserFaults& user_faults() const noexcept {
         return user_faults_;
     }
-    // nullptr where there are none.
-    [[nodiscard]] const feature::FlowFeatures* features(std::uint32_t index) const noexcept {
-        return index == FlowState::kNoFeatures ? nullptr : &features_[index];
-    }
-    void prefetch_features(std::uint32_t index) const noexcept {
-        if (index != FlowState::kNoFeatures) {
-            features_.prefetch(index);
-        }
-    }
+    [[nodiscard]] const FeatureStore& features() const noexcept { return features_; }
     [[nodiscard]] const EncapStack& encaps(std::uint32_t index) const noexcept {
         return encaps_[index];
     }
@@ -179,7 +172,6 @@ class Shard {
         return keys_[index].from_a == state.record.forward_is_a ? packet::Direction::forward
                                                                 : packet::Direction::reverse;
     }
-    [[nodiscard]] std::uint32_t keep_features(const feature::FlowFeatures& features) noexcept;
     template <typename Archive>
     void keep_sums(Archive& archive);
     // `heads`: which places of open heads are taken.
@@ -216,7 +208,7 @@ class Shard {
     LinkTable links_;
     std::uint32_t turn_ = FlowState::kFirstTurn;  // of the wheel
     base::Pool<EncapStack> encaps_;
-    base::Pool<feature::FlowFeatures> features_;
+    FeatureStore features_;
     base::VirtualArray<HeadFacts> head_facts_;  // by open head, where early verdicts are wanted
     Counters counters_;
     bool counts_order_;  // one shard counts what all of them see

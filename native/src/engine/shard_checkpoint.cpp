@@ -21,6 +21,7 @@ constexpr std::size_t kLeastFlowOctets = 200;
 // A new member of one of these is either kept too or follows from the others.
 static_assert(sizeof(flow::FlowKey) == 56 && sizeof(flow::FlowRecord) == 112 &&
               sizeof(feature::Accumulators) == 56 && sizeof(FlowState) == 192);
+static_assert(sizeof(feature::FewPackets) == 112 && sizeof(feature::FlowFeatures) == 752);
 static_assert(sizeof(EvidenceStore::Saved) == 48 && sizeof(Link) == 72);
 static_assert(sizeof(head::HeadEntry) == 24 && sizeof(head::TcpPrefix) == 80);
 
@@ -81,8 +82,7 @@ void Shard::keep_flow(Archive& archive,
     keep_if_there(archive, state.hello, [&](auto& index) { hellos_.keep(archive, index); });
     keep_if_there(
         archive, state.saved_head, [&](auto& index) { saved_heads_.keep(archive, index); });
-    keep_if_there(
-        archive, state.features, [&](auto& index) { keep_pooled(archive, features_, index); });
+    keep_if_there(archive, state.features, [&](auto& index) { features_.keep(archive, index); });
     keep_if_there(
         archive, state.record.encaps, [&](auto& index) { keep_pooled(archive, encaps_, index); });
 }

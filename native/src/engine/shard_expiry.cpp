@@ -145,7 +145,8 @@ void Shard::cut_segment(std::uint32_t slot, base::TimeNs when) noexcept {
     state.saved_head = state.saved_head == HeadStore::kNone ? HeadStore::kNone
                                                             : saved_heads_.copy(state.saved_head);
     if (state.features != FlowState::kNoFeatures) {
-        state.features = keep_features(features_[state.features].next_segment());
+        state.features = features_.open_next(state.features);
+        counters_.features_refused += state.features == FlowState::kNoFeatures ? 1 : 0;
     }
     state.sums = {};
     state.record.tcp.flags = {};

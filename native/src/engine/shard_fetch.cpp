@@ -15,7 +15,7 @@ void Shard::fetch_parts() const noexcept {
             heads_.prefetch_front(state.head);
         }
         if (state.features != FlowState::kNoFeatures) {
-            features_[state.features].prefetch(direction_of(index, state));
+            features_.prefetch(state.features, direction_of(index, state));
         }
     }
 }

@@ -126,7 +126,7 @@ void Shard::close_head(std::uint32_t slot, base::TimeNs when) noexcept {
         state.hello = hellos_.save(match_.hello);
     }
     if (state.features != FlowState::kNoFeatures) {
-        features_[state.features].add_head(head.kept);
+        features_.add_head(state.features, head.kept);
     }
     if (options_.early) {
         append_closed(slot, stood);

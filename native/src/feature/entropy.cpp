@@ -71,17 +71,23 @@ Histogram count_values(base::Bytes octets) noexcept {
 }
 
 // Few octets have few values, and looking at all others would cost most: with one more octet of a
-// value that was there c times, its part of the sum grows by w(c + 1) - w(c).
+// value that was there c times, its part of the sum grows by w(c + 1) - w(c). Both directions
+// together begin with what the first has.
 constexpr std::size_t kFew = 255;
 
 std::array<std::uint64_t, 3> weigh_few(const std::array<base::Bytes, 2>& kept,
                                        const Weights& scale) noexcept {
     std::array<std::uint64_t, 3> weights{};
+    const std::size_t first = kept[0].empty() ? 1 : 0;
     std::array<std::uint8_t, kValues> of_both{};
-    for (std::size_t side = 0; side < kept.size(); ++side) {
+    for (const std::uint8_t octet : kept[first]) {
+        weights[first] += scale.growth(of_both[octet]++);
+    }
+    weights[2] = weights[first];
+    if (first == 0 && !kept[1].empty()) {
         std::array<std::uint8_t, kValues> of_one{};
-        for (const std::uint8_t octet : kept[side]) {
-            weights[side] += scale.growth(of_one[octet]++);
+        for (const std::uint8_t octet : kept[1]) {
+            weights[1] += scale.growth(of_one[octet]++);
             weights[2] += scale.growth(of_both[octet]++);
         }
     }

@@ -21,6 +21,10 @@ struct Finished {
     bool is_tcp = false;
     Moments lengths_of_both;
     Moments active;
+
+    [[nodiscard]] std::size_t first_count() const noexcept {
+        return flow == nullptr ? 0 : flow->first_count();
+    }
 };
 
 inline Finished finish(const FlowFeatures& flow, bool initiator_forward, bool is_tcp) noexcept {

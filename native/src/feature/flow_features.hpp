@@ -1,6 +1,7 @@
-// What is kept of a flow, or of a segment of one, for the feature columns. Takes: the facts of each
-// packet, in the order in which they came, and once what was kept of the payload. Gives: sums from
-// which feature_table.hpp makes the columns. Guarantees: no allocation, fixed size.
+// What is kept of a flow, or of a segment of one, for the feature columns, once it has more than a
+// few packets (few_packets.hpp). Takes: the facts of each packet, in the order in which they came,
+// and once the entropy of the head. Gives: sums from which feature_table.hpp makes the
+// columns. Guarantees: no allocation, fixed size.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +16,7 @@
 #include "base/time.hpp"
 #include "feature/entropy.hpp"
 #include "feature/moments.hpp"
-#include "packet/decoded_packet.hpp"
-#include "packet/direction.hpp"
+#include "feature/packet_facts.hpp"
 
 namespace flowclass::feature {
 
@@ -58,83 +58,63 @@ struct TcpWindows {
     }
 };
 
-// Of one direction, in the order in which a packet needs it: a line of its own for each of these
-// rows, the last one for TCP alone.
-struct alignas(base::kLine) WaySums {
+// Of one direction.
+struct WaySums {
     Moments gaps;
     base::TimeNs latest = 0;
     TcpWindows windows;
-
-    alignas(base::kLine) Moments lengths;
-
-    alignas(base::kLine) std::array<std::uint64_t, kTcpFlags> flags{};
+    Moments lengths;
+    std::array<std::uint64_t, kTcpFlags> flags{};
 
     template <typename Archive>
     void keep(Archive& archive) {
         archive(gaps, latest, windows, lengths, flags);
     }
 
-    void add(const packet::FlowLayer& layer, base::TimeNs time) noexcept {
-        constexpr std::uint8_t kTcp = 6;
+    void add(const PacketFacts& packet) noexcept {
         if (lengths.count == 0) {
-            latest = time;
+            latest = packet.time;
         } else {
-            add_gap(gaps, latest, time);
+            add_gap(gaps, latest, packet.time);
         }
-        lengths.add(layer.ip_length);
-        if (layer.ip_proto == kTcp && layer.fragment != packet::Fragment::later) {
-            for (unsigned bits = layer.tcp_flags & 0xffU; bits != 0; bits &= bits - 1) {
-                ++flags[static_cast<std::size_t>(std::countr_zero(bits))];
-            }
-            if (layer.has_tcp_window) {
-                windows.add(layer.tcp_window);
-            }
+        lengths.add(packet.length);
+        for (unsigned bits = packet.flags; bits != 0; bits &= bits - 1) {
+            ++flags[static_cast<std::size_t>(std::countr_zero(bits))];
+        }
+        if (packet.has_window()) {
+            windows.add(packet.window);
         }
     }
 };
-static_assert(sizeof(WaySums) == 3 * base::kLine);
 
 struct FirstPacket {
     std::uint64_t gap;
     std::uint32_t length;
-
-    template <typename Archive>
-    void keep(Archive& archive) {
-        archive(gap, length);
-    }
 };
 
 class FlowFeatures {
   public:
-    void add(const packet::FlowLayer& layer,
-             packet::Direction direction,
-             base::TimeNs time) noexcept {
+    void add(const PacketFacts& packet) noexcept {
         std::uint64_t gap = 0;
         if (packets() == 0) {
-            active_since_ = latest_ = time;
+            active_since_ = latest_ = packet.time;
         } else {
-            gap = note_gap(time);
+            gap = note_gap(packet.time);
         }
-        const std::size_t side = packet::index_of(direction);
-        ways_[side].add(layer, time);
+        ways_[packet.side()].add(packet);
         if (first_count_ < kFirstPackets) {
-            note_first(layer.ip_length, side, gap);
+            note_first(packet, gap);
         }
     }
-    // What was kept of the payload, by direction.
-    void add_head(const std::array<base::Bytes, 2>& kept) noexcept { head_ = head_entropy(kept); }
-
-    // The next segment's, before its first packet: new sums, but the head is the flow's.
-    [[nodiscard]] FlowFeatures next_segment() const noexcept {
-        FlowFeatures next;
-        next.head_ = head_;
-        return next;
-    }
+    // Of what was kept of the payload.
+    void set_head(const HeadEntropy& head) noexcept { head_ = head; }
 
     // What the next packet will need, which is of this direction.
     void prefetch(packet::Direction direction) const noexcept {
-        base::prefetch_front<base::kLine>(*this);
-        base::prefetch(ways_[packet::index_of(direction)]);
+        const WaySums& way = ways_[packet::index_of(direction)];
+        base::prefetch_line(&latest_);
+        base::prefetch(way);
+        base::prefetch_line(&way.flags.back());  // a way begins anywhere in a line
     }
 
     [[nodiscard]] std::uint64_t packets() const noexcept {
@@ -146,8 +126,9 @@ class FlowFeatures {
     // With the period that the last packet belongs to.
     [[nodiscard]] Moments active() const noexcept;
     [[nodiscard]] const Moments& idle() const noexcept { return idle_; }
-    [[nodiscard]] std::span<const FirstPacket> first_packets() const noexcept {
-        return std::span(first_packets_).first(first_count_);
+    [[nodiscard]] std::size_t first_count() const noexcept { return first_count_; }
+    [[nodiscard]] FirstPacket first_packet(std::size_t at) const noexcept {
+        return {first_gaps_[at], first_lengths_[at]};
     }
     // A bit for each of them: whether it was one of the reverse direction.
     [[nodiscard]] std::uint16_t first_reverse() const noexcept { return first_reverse_; }
@@ -158,7 +139,7 @@ class FlowFeatures {
         archive(gaps_, latest_, ways_, first_reverse_);
         archive.up_to(first_count_, static_cast<std::uint16_t>(kFirstPackets));
         for (std::size_t at = 0; at < first_count_; ++at) {
-            archive(first_packets_[at]);
+            archive(first_gaps_[at], first_lengths_[at]);
         }
         archive(active_since_, active_, idle_, head_);
     }
@@ -174,25 +155,30 @@ class FlowFeatures {
         }
         return gap;
     }
-    void note_first(std::uint32_t length, std::size_t side, std::uint64_t gap) noexcept {
+    void note_first(const PacketFacts& packet, std::uint64_t gap) noexcept {
         static_assert(kFirstPackets <= 16, "a bit of first_reverse_ for each");
-        first_packets_[first_count_] = {gap, length};
-        first_reverse_ = static_cast<std::uint16_t>(first_reverse_ | side << first_count_);
+        first_gaps_[first_count_] = gap;
+        first_lengths_[first_count_] = packet.length;
+        first_reverse_ = static_cast<std::uint16_t>(first_reverse_ | packet.side() << first_count_);
         ++first_count_;
     }
     static std::uint64_t span(base::TimeNs from, base::TimeNs to) noexcept {
         return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
     }
 
-    // A packet needs the first line and its direction's; what follows is for few of them.
-    alignas(base::kLine) Moments gaps_;
+    // Behind the sixteen octets of a pool's slot in front of it and idle_, what every packet needs
+    // is one line, then come the directions.
+    Moments idle_;
+    Moments gaps_;
     base::TimeNs latest_ = 0;
     std::uint16_t first_count_ = 0;
     std::uint16_t first_reverse_ = 0;
     std::array<WaySums, 2> ways_;
-    std::array<FirstPacket, kFirstPackets> first_packets_;  // those that there were
+    Moments active_;
     base::TimeNs active_since_ = 0;
-    Moments active_, idle_;
+    // Of those that there were.
+    std::array<std::uint64_t, kFirstPackets> first_gaps_;
+    std::array<std::uint32_t, kFirstPackets> first_lengths_;
     HeadEntropy head_;
 };
 
