@@ -183,10 +183,32 @@ def test_parquet_has_dictionaries_for_few_values_alone(tmp_path: Path) -> None:
     leaves = {leaf.path_in_schema: leaf for leaf in (group.column(at) for at in range(group.num_columns))}
     few = set(few_valued(flows.schema))
     assert few <= leaves.keys()
-    assert {"protocol", "src_port", "variant", "evidence.list.element.rule"} <= few
-    assert not few & {"flow_id", "src_ip", "time_start", "bytes_fwd", "evidence.list.element.time"}
+    assert {"protocol", "src_port", "variant", "bytes_fwd", "evidence.list.element.rule"} <= few
+    assert not few & {"flow_id", "src_ip", "time_start", "pkt_len_mean_fwd", "evidence.list.element.time"}
     assert {path for path, leaf in leaves.items() if leaf.has_dictionary_page} <= few
     assert {"protocol", "evidence.list.element.rule"} <= {p for p, leaf in leaves.items() if leaf.has_dictionary_page}
+
+
+def test_parquet_says_the_range_of_what_may_be_skipped(tmp_path: Path) -> None:
+    flows = flowclass.classify(flowclass.samples()).to_pyarrow()
+    _written("parquet", tmp_path / "flows.parquet", flows.to_batches())
+    group = pq.read_metadata(tmp_path / "flows.parquet").row_group(0)
+    leaves = {leaf.path_in_schema: leaf for leaf in (group.column(at) for at in range(group.num_columns))}
+    told = {path for path, leaf in leaves.items() if leaf.statistics is not None and leaf.statistics.has_min_max}
+    assert {"time_start", "time_end", "packets_fwd", "source_file"} <= told
+    assert not told & {"flow_id", "community_id", "src_ip", "protocol"}
+    assert not any(path.startswith("evidence.") for path in told)
+    assert leaves["time_start"].has_column_index
+    assert leaves["time_start"].has_offset_index
+
+
+def test_parquet_dictionaries_of_a_row_group_are_one(tmp_path: Path) -> None:
+    batches = [_batch(["a", "b"]), _batch(["c", "a", None]), _batch(["b", "d", "c"])]
+    _written("parquet", tmp_path / "flows.parquet", batches)
+    leaf = pq.read_metadata(tmp_path / "flows.parquet").row_group(0).column(0)
+    assert {"PLAIN", "RLE_DICTIONARY"} == set(leaf.encodings) - {"RLE"}  # plain is the dictionary's own page
+    table = pq.read_table(tmp_path / "flows.parquet")
+    assert table.column("name").to_pylist() == ["a", "b", "c", "a", None, "b", "d", "c"]
 
 
 def test_parquet_says_what_made_it(tmp_path: Path, flowclass_command: Command) -> None:
