@@ -6,8 +6,9 @@
 //   direction stands)  octets not captured(2)  captured count(2)  octets
 //
 // Aborts when the head breaks its promises (head/flow_head.hpp), when a check lies outside its
-// payload or has no bits, or when tier and bits disagree (fingerprint/contract.hpp). seeds.py
-// writes the fingerprint vectors in this form.
+// payload or has no bits, when tier and bits disagree (fingerprint/contract.hpp), or when another
+// verdict comes of asking every matcher's prefilter by itself (fingerprint/candidates.hpp asks all
+// of them at once). seeds.py writes the fingerprint vectors in this form.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -169,6 +170,21 @@ bool same(const fingerprint::Match& left, const fingerprint::Match& right) {
              left.evidence.checks().size() == right.evidence.checks().size()));
 }
 
+// The plain way: every matcher whose prefilter lets the head pass is tried, in their order.
+fingerprint::Match match_plainly(const FlowHead& seen) {
+    fingerprint::Match out;
+    const auto all = fingerprint::matchers();
+    for (std::size_t number = 0; number < all.size(); ++number) {
+        if (fingerprint::passes(*all[number].prefilter, seen)) {
+            const fingerprint::Evidence evidence = all[number].match(seen);
+            if (!evidence.empty()) {
+                fingerprint::consider(out, static_cast<std::uint16_t>(number), evidence);
+            }
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -188,6 +204,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fingerprint::match(seen, again);
     fingerprint::match(seen, again);
     require(same(once, again));
+    fingerprint::Match plain = match_plainly(seen);
+    plain.has_hello = once.has_hello;
+    plain.hello = once.hello;
+    require(same(once, plain));
     talk.pool.close(talk.index);
     require(talk.pool.used() == 0);
     return 0;
