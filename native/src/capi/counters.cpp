@@ -182,6 +182,7 @@ std::string json_of(const engine::Engine& engine) {
     out.close('}');
     out.name("heads_cut").number(counters.heads_cut);
     out.name("flows_alive").number(engine.memory().flows_alive);
+    out.name("placed_anew").number(engine.memory().placed_anew);
     out.name("memcap").number(engine.options().memcap);
     out.name("inner_problems").open('{');
     for (const decode::DecodeCounterName& row : decode::kDecodeCounterNames) {
