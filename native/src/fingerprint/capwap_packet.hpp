@@ -21,6 +21,17 @@ inline constexpr std::uint16_t kDataPort = 5247;
 
 inline constexpr std::uint8_t kSealed = 1;  // the preamble of a DTLS record
 
+// Control and data begin alike: a header's length and no fragment's offset; or a record of DTLS.
+inline constexpr Prefilter kPrefilter{
+    .ip_protos = {kUdp},
+    .first_bytes = ByteSet::of({0, kSealed}),
+    .least_length = 16,
+    .octets = {{{0, ByteSet::of({0})},
+                {1, ByteSet::range(2 << 3, (8 << 3) + 7)},
+                {3, ByteSet::masked(0x87, 0)},
+                {6, ByteSet::of({0})}}},
+    .or_octets = {{{0, ByteSet::of({kSealed})}, {1, ByteSet::of({0})}, {5, ByteSet::of({0xfe})}}}};
+
 struct Header {
     std::size_t length = 0;  // octets
     bool native = false;     // T: the binding's frames

@@ -87,18 +87,7 @@ struct Matcher {
                                       .variants = {},
                                       .rules = kRules,
                                       .sources = "RFC 5415, RFC 5416"};
-    static constexpr Prefilter prefilter{
-        .ip_protos = {kUdp},
-        .first_bytes = ByteSet::of({0, capwap_packet::kSealed}),
-        .least_length = 16,
-        // A header's length and no fragment's offset; or a record of DTLS.
-        .octets = {{{0, ByteSet::of({0})},
-                    {1, ByteSet::range(2 << 3, (8 << 3) + 7)},
-                    {3, ByteSet::masked(0x87, 0)},
-                    {6, ByteSet::of({0})}}},
-        .or_octets = {{{0, ByteSet::of({capwap_packet::kSealed})},
-                       {1, ByteSet::of({0})},
-                       {5, ByteSet::of({0xfe})}}}};
+    static constexpr Prefilter prefilter = capwap_packet::kPrefilter;
 
     static Evidence match(const FlowHead& head) noexcept {
         constexpr std::size_t kMostPackets = 4;
